@@ -1,0 +1,38 @@
+# Everything runs in .venv, made from requirements.lock.
+VENV ?= .venv
+PYTHON ?= python3.11
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run loop images test check lock clean
+
+run: $(READY)
+	$(BIN)/rootstock data demo --params params.yaml
+	$(BIN)/rootstock run --params params.yaml
+
+loop: $(READY)
+	$(BIN)/rootstock loop --params params.yaml
+
+test: $(READY)
+	$(BIN)/pytest
+
+check: $(READY)
+	$(BIN)/ruff check components flows tests benchmarks
+	$(BIN)/ruff format --check components flows tests benchmarks
+	$(BIN)/mypy
+
+lock:
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install -q ".[dev]"
+	.venv-lock/bin/pip freeze --exclude rootstock-mlops | sed 's/+cpu$$//' > requirements.lock
+	rm -rf .venv-lock
+
+clean:
+	rm -rf .rootstock .mypy_cache .ruff_cache .pytest_cache build dist
+
+$(READY): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	touch $(READY)

@@ -1,0 +1,195 @@
+"""Pretrained backbones: find them, hash them, load them, embed with them.
+
+A backbone is named by a local folder, by ``package:IMPORT_NAME/FOLDER`` (weights inside an installed Python package), or by its
+name on the Hugging Face hub. Only safetensors weights are read: a pickle can run code when it is opened.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rootstock.errors import BackboneError, ServiceError
+from rootstock.files import sha256_of, sha256_of_json, write_file
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rootstock.part import Modality
+
+PACKAGE_PREFIX = "package:"
+PICKLE_NAMES = ("pytorch_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+HUB_PATTERNS = ["*.json", "*.txt", "*.safetensors", "*.model"]
+
+
+def locate(name: str) -> Path:
+    """Folder of a backbone. Raises BackboneError if it is missing or holds only pickled weights, ServiceError if the hub fails."""
+    folder = _from_package(name) if name.startswith(PACKAGE_PREFIX) else Path(name)
+    if not folder.is_dir() and (name.startswith((PACKAGE_PREFIX, ".", "/", "~")) or name.count("/") > 1):
+        raise BackboneError(f"backbone {name}: expected a folder with config.json and model.safetensors, found nothing at {folder}")
+    if not folder.is_dir():
+        folder = _from_hub(name)
+    _refuse_unusable(name, folder)
+    return folder
+
+
+def _from_package(name: str) -> Path:
+    package, _, inner = name.removeprefix(PACKAGE_PREFIX).partition("/")
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise BackboneError(f"backbone {name}: expected an installed package '{package}', found none; install it or name a folder")
+    return Path(spec.submodule_search_locations[0]) / inner
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=HUB_PATTERNS))
+    except (RepositoryNotFoundError, LocalEntryNotFoundError) as error:
+        raise BackboneError(
+            f"backbone {name}: expected a local folder or a model on the Hugging Face hub, found neither "
+            "(the hub does not have it or cannot be reached); check the name, or give a folder"
+        ) from error
+    except HfHubHTTPError as error:
+        raise ServiceError(f"backbone {name}: the Hugging Face hub answered {error}; try again later") from error
+    except ValueError as error:
+        raise BackboneError(f"backbone {name}: neither a folder nor a valid hub name: {error}") from error
+
+
+def _refuse_unusable(name: str, folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise BackboneError(f"backbone {name}: expected config.json in {folder}, found none; give the folder that holds it")
+    if not any(folder.glob("*.safetensors")):
+        pickles = [path.name for pattern in PICKLE_NAMES for path in folder.glob(pattern)]
+        found = f"only pickled weights ({', '.join(pickles)}), which can run code when opened" if pickles else "no weights"
+        raise BackboneError(
+            f"backbone {name}: expected *.safetensors in {folder}, found {found}; save it again with "
+            "model.save_pretrained(folder, safe_serialization=True)"
+        )
+
+
+@cache
+def content_hash(folder: Path) -> str:
+    """sha256 over a backbone's configuration, weights and tokenizer: the same model has the same hash wherever it lies."""
+    kept = sorted(path for pattern in HUB_PATTERNS for path in folder.glob(pattern) if path.is_file())
+    return sha256_of_json([(path.name, sha256_of(path)) for path in kept])
+
+
+def load_encoder(folder: Path) -> Any:
+    """The backbone without a task head, in float32, in evaluation mode. Raises BackboneError if transformers cannot read it."""
+    import torch
+    import transformers
+
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        model = transformers.AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
+    except (ValueError, OSError, KeyError) as error:
+        raise BackboneError(f"backbone {folder}: transformers cannot load it: {error}") from error
+    return model.eval().to(device())
+
+
+def device() -> str:
+    """Where models run: the first GPU that torch sees, else the CPU."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def new_encoder(folder: Path, seed: int) -> Any:
+    """The same architecture with random weights: the from-scratch control."""
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    torch.manual_seed(seed)
+    model = AutoModel.from_config(AutoConfig.from_pretrained(folder))  # type: ignore[no-untyped-call]
+    return model.eval().to(device())
+
+
+def add_adapters(encoder: Any, folders: Sequence[Path]) -> Any:
+    """Merge saved adapters into the encoder, in order."""
+    from peft import PeftModel
+
+    for folder in folders:
+        encoder = PeftModel.from_pretrained(encoder, str(folder)).merge_and_unload()
+    return encoder.eval()
+
+
+def pool(outputs: Any, attention_mask: Any | None, pooling: str) -> Any:
+    """One vector a row, (n, d), from a backbone's outputs: the mean over real tokens or the image's map, or the first token."""
+    hidden = outputs.last_hidden_state
+    if hidden.dim() == 4:
+        return hidden.mean(dim=(2, 3))
+    if pooling == "cls":
+        return hidden[:, 0]
+    if attention_mask is None:
+        return hidden.mean(dim=1)
+    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+
+
+def batches(lengths: NDArray[np.int64], rows: int) -> Iterator[NDArray[np.int64]]:
+    """Row indices in batches of like length, so that little padding is computed."""
+    import numpy as np
+
+    order = np.argsort(lengths, kind="stable")
+    yield from np.array_split(order, range(rows, len(order), rows)) if len(order) else ()
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A loaded backbone with what it needs to read inputs."""
+
+    model: Any
+    processor: Any
+    modality: Modality
+    pooling: str
+    batch_rows: int
+
+    def features(self, tensors: dict[str, Any]) -> Any:
+        """(n, d) pooled features of one batch of tensors, with gradients if they are on."""
+        tensors = {name: tensor.to(self.model.device) for name, tensor in tensors.items()}
+        return pool(self.model(**tensors), tensors.get("attention_mask"), self.pooling)
+
+    def embed(self, inputs: Sequence[Any], label: str = "embedding") -> NDArray[np.float64]:
+        """(n, d) pooled features of n inputs; the same input gives the same row up to float rounding, whatever is beside it."""
+        import numpy as np
+        import torch
+        from tqdm import tqdm
+
+        self.model.eval()
+        rows: list[NDArray[np.float64] | None] = [None] * len(inputs)
+        with torch.inference_mode(), tqdm(total=len(inputs), desc=label, disable=None, leave=False, file=sys.stderr) as bar:
+            for indices in batches(self.modality.lengths(inputs), self.batch_rows):
+                pooled = self.features(self.modality.tensors([inputs[i] for i in indices], self.processor))
+                for index, row in zip(indices, pooled.double().cpu().numpy(), strict=True):
+                    rows[index] = row
+                bar.update(len(indices))
+        return np.asarray(rows, dtype=np.float64)
+
+
+def embed_cached(encoder: Encoder, inputs: Sequence[Any], *, key: str, cache_folder: Path, label: str) -> NDArray[np.float64]:
+    """Like ``Encoder.embed``, kept under ``key`` (backbone, rows and reading options hashed together) as float32."""
+    import numpy as np
+
+    path = cache_folder / f"{key}.npy"
+    if path.is_file():
+        kept = np.load(path, allow_pickle=False)
+        if len(kept) == len(inputs):
+            return np.asarray(kept, dtype=np.float64)
+    features = encoder.embed(inputs, label)
+
+    def save(temporary: Path) -> None:
+        with temporary.open("wb") as stream:
+            np.save(stream, features.astype(np.float32))
+
+    write_file(path, save)
+    return np.asarray(features.astype(np.float32), dtype=np.float64)

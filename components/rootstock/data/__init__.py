@@ -1,0 +1,1 @@
+"""Data: modalities, splits, the DVC registry, the demo corpora."""

@@ -1,0 +1,33 @@
+"""The card of a dataset version: what an auditor asks of data a year later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rootstock.data.rows import label_counts
+from rootstock.files import sha256_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def make_card(
+    frame: pd.DataFrame,
+    *,
+    modality: str,
+    origin: str,
+    columns: dict[str, str | None] | None = None,
+    licence: str | None = None,
+) -> dict[str, Any]:
+    """Modality, rows, class counts a split, columns of the origin, and the origin's name and, of a file or folder, its sha256."""
+    path = Path(origin)
+    return {
+        "modality": modality,
+        "rows": len(frame),
+        "class_counts": {str(split): label_counts(part) for split, part in frame.groupby("split", sort=True)},
+        "columns": columns,
+        "origin": path.name if path.exists() else origin,
+        "origin_sha256": sha256_of(path) if path.exists() else None,
+        "licence": licence,
+    }

@@ -1,0 +1,213 @@
+"""Turn what people have into the canonical table, and refuse what cannot be learned from, by file, row and column."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rootstock.data.raw import Raw, read_raw
+from rootstock.data.rows import input_key, make_frame
+from rootstock.errors import DataError, unknown_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rootstock.params import DataParams
+
+
+def read_dataset(source: str | Path, *, data: DataParams) -> pd.DataFrame:
+    """Read a CSV, TSV, JSONL or Parquet file, a folder of images, or ``hf:NAME`` as a canonical frame.
+
+    Columns ``id``, ``input`` (text, or the bytes of a PNG), ``label`` ("" only where a split other than train and test is
+    declared) and ``split`` ("" where none is declared). Raises DataError naming file, row and column of the first fault.
+    """
+    raw = read_raw(str(source), columns=data.columns, modality=data.modality.name)
+    _check_columns(raw)
+    inputs = _inputs(raw, data)
+    splits = _splits(raw)
+    labels = _labels(raw, splits)
+    _check_classes(raw, labels)
+    _check_leak(raw, inputs, splits)
+    return make_frame(inputs, labels, splits=splits, ids=_ids(raw))
+
+
+def _fault(raw: Raw, expected: str, found: str, *, advice: str) -> DataError:
+    return DataError(f"{raw.where}: expected {expected}, found {found}; {advice}")
+
+
+def _check_columns(raw: Raw) -> None:
+    found = [str(column) for column in raw.frame.columns]
+    for role in ("input", "label", "id", "split"):
+        name = getattr(raw, role)
+        if name is not None and name not in found:
+            raise DataError(f"{raw.where}: data.columns.{role}: {unknown_name('column', name, found)}")
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value) or (isinstance(value, str) and not value.strip())
+
+
+def _column(raw: Raw, name: str) -> list[Any]:
+    return raw.frame[name].astype(object).tolist()
+
+
+def _inputs(raw: Raw, data: DataParams) -> list[str | bytes]:
+    is_image = data.modality.name == "image"
+    inputs: list[str | bytes] = []
+    for row, value in enumerate(_column(raw, raw.input)):
+        if _is_missing(value):
+            raise _fault(
+                raw,
+                f"{'an image' if is_image else 'text'} in column '{raw.input}'",
+                f"none at {raw.place(row)}",
+                advice="fill it in or remove the row",
+            )
+        inputs.append(_image(raw, value, row) if is_image else _text(raw, value, row, limit=data.max_characters))
+    return inputs
+
+
+def _text(raw: Raw, value: Any, row: int, *, limit: int) -> str:
+    if not isinstance(value, str):
+        raise _fault(
+            raw,
+            f"text in column '{raw.input}'",
+            f"{type(value).__name__} at {raw.place(row)}",
+            advice="name another column in data.columns.input",
+        )
+    if len(value) > limit:
+        raise _fault(
+            raw,
+            f"at most {limit:,} characters in column '{raw.input}'",
+            f"{len(value):,} at {raw.place(row)}",
+            advice="shorten or remove the row, or raise data.max_characters",
+        )
+    return value
+
+
+def _image(raw: Raw, value: Any, row: int) -> bytes:
+    from PIL import Image
+
+    content = value.get("bytes") if isinstance(value, dict) else value
+    if not isinstance(content, bytes):
+        raise _fault(
+            raw,
+            f"an image's bytes in column '{raw.input}'",
+            f"{type(content).__name__} at {raw.place(row)}",
+            advice="store the file's bytes",
+        )
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            if image.format == "PNG":
+                return content
+            buffer = io.BytesIO()
+            image.convert("RGB").save(buffer, format="PNG")
+            return buffer.getvalue()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise _fault(
+            raw,
+            f"an image in column '{raw.input}'",
+            f"bytes that cannot be decoded ({error}) at {raw.place(row)}",
+            advice="replace or remove it",
+        ) from error
+
+
+def _splits(raw: Raw) -> list[str]:
+    if raw.split is None:
+        return [""] * len(raw.frame)
+    values = ["" if _is_missing(value) else str(value).strip().lower() for value in _column(raw, raw.split)]
+    if any(values) and "" in values:
+        place = raw.place(values.index(""))
+        raise _fault(raw, f"a split for every row or for none in column '{raw.split}'", f"none at {place}", advice="fill it in")
+    if "test" in values and "train" not in values:
+        raise _fault(
+            raw, f"rows of split 'train' in column '{raw.split}'", f"only {', '.join(sorted(set(values)))}", advice="declare some"
+        )
+    return values
+
+
+def _labels(raw: Raw, splits: Sequence[str]) -> list[str]:
+    """Labels as text; rows of a declared split other than train and test need none."""
+    labels = []
+    for row, (value, split) in enumerate(zip(_column(raw, raw.label), splits, strict=True)):
+        if _is_missing(value):
+            if split in ("", "train", "test"):
+                raise _fault(
+                    raw, f"a label in column '{raw.label}'", f"none at {raw.place(row)}", advice="fill it in or remove the row"
+                )
+            labels.append("")
+        else:
+            labels.append(str(int(value)) if isinstance(value, float) and value.is_integer() else str(value))
+    return _stripped(raw, labels)
+
+
+def _stripped(raw: Raw, labels: Sequence[str]) -> list[str]:
+    spellings: dict[str, set[str]] = defaultdict(set)
+    for label in labels:
+        spellings[" ".join(label.split()).casefold()].add(label)
+    for variants in spellings.values():
+        if len(variants) > 1:
+            counts = Counter(labels)
+            first = raw.place(labels.index(min(variants, key=lambda name: counts[name])))
+            listed = ", ".join(f"'{name}' ({counts[name]} rows)" for name in sorted(variants))
+            raise _fault(
+                raw,
+                f"one spelling for each label in column '{raw.label}'",
+                f"{listed}, the rarest first at {first}",
+                advice="make them the same",
+            )
+    return [label.strip() for label in labels]
+
+
+def _check_classes(raw: Raw, labels: Sequence[str]) -> None:
+    counts = Counter(label for label in labels if label)
+    if len(counts) < 2:
+        names = ", ".join(f"'{name}'" for name in counts) or "none"
+        raise _fault(raw, f"at least two labels in column '{raw.label}'", names, advice="add rows of another label")
+    for name, rows in sorted(counts.items()):
+        if rows < 2:
+            place = raw.place(labels.index(name))
+            raise _fault(
+                raw,
+                f"at least two rows of each label in column '{raw.label}'",
+                f"one of '{name}' at {place}",
+                advice="add rows of it or remove it",
+            )
+
+
+def _check_leak(raw: Raw, inputs: Sequence[str | bytes], splits: Sequence[str]) -> None:
+    if "test" not in splits:
+        return
+    train = {input_key(value): row for row, (value, split) in enumerate(zip(inputs, splits, strict=True)) if split == "train"}
+    for row, (value, split) in enumerate(zip(inputs, splits, strict=True)):
+        if split == "test" and (twin := train.get(input_key(value))) is not None:
+            raise _fault(
+                raw,
+                "test rows that are not in train",
+                f"the input of {raw.place(row)}, split test, also at {raw.place(twin)}, split train, in column '{raw.input}'",
+                advice="remove one of them",
+            )
+
+
+def _ids(raw: Raw) -> list[str] | None:
+    if raw.id is None:
+        return None
+    first: dict[str, int] = {}
+    for row, value in enumerate(_column(raw, raw.id)):
+        name = "" if _is_missing(value) else str(value)
+        if not name:
+            raise _fault(
+                raw, f"an id in column '{raw.id}'", f"none at {raw.place(row)}", advice="fill it in, or set data.columns.id to null"
+            )
+        if name in first:
+            raise _fault(
+                raw,
+                f"each id once in column '{raw.id}'",
+                f"'{name}' at {raw.place(first[name])} and at {raw.place(row)}",
+                advice="make ids unique, or set data.columns.id to null",
+            )
+        first[name] = row
+    return list(first)

@@ -1,0 +1,69 @@
+"""Texts: what a row's input is when it is a string."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rootstock.errors import BackboneError
+from rootstock.part import Modality
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "spiece.model", "vocab.json")
+
+
+class Text(Modality):
+    """One string a row, cut after ``max_tokens`` tokens of the backbone's tokenizer."""
+
+    name: Literal["text"] = "text"
+    max_tokens: int
+
+    def load_processor(self, folder: Path) -> Any:
+        """The tokenizer in ``folder``. Raises BackboneError if none is there."""
+        from transformers import AutoTokenizer
+
+        if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+            raise BackboneError(f"{folder}: expected a tokenizer ({', '.join(TOKENIZER_FILES[:2])}), found none; copy it there")
+        return AutoTokenizer.from_pretrained(folder)
+
+    def tensors(self, inputs: Sequence[Any], processor: Any) -> dict[str, Any]:
+        """Token ids and mask, each (n, longest), padded to the longest text of the batch."""
+        limit = min(self.max_tokens, processor.model_max_length)
+        return dict(processor(list(inputs), truncation=True, max_length=limit, padding=True, return_tensors="pt"))
+
+    def lengths(self, inputs: Sequence[Any]) -> NDArray[np.int64]:
+        """Characters: they sort nearly as tokens do and cost nothing."""
+        import numpy as np
+
+        return np.fromiter((len(text) for text in inputs), dtype=np.int64, count=len(inputs))
+
+    def surface_features(self, fit_on: Sequence[Any], inputs: Sequence[Any]) -> Any:
+        """TF-IDF of words and word pairs, sublinear, sparse (n, f); the vocabulary comes from ``fit_on``."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(fit_on).transform(inputs)
+
+    def descriptors(self, inputs: Sequence[Any]) -> pd.DataFrame:
+        """Length in characters and words, mean word length, shares of digits, capitals and signs: (n, 6)."""
+        import pandas as pd
+
+        return pd.DataFrame([_describe(text) for text in inputs], columns=list(_describe("")))
+
+
+def _describe(text: str) -> dict[str, float]:
+    words = re.findall(r"\w+", text)
+    size = max(len(text), 1)
+    return {
+        "characters": float(len(text)),
+        "words": float(len(words)),
+        "mean_word_characters": sum(map(len, words)) / max(len(words), 1),
+        "digit_share": sum(map(str.isdigit, text)) / size,
+        "capital_share": sum(map(str.isupper, text)) / size,
+        "sign_share": sum(not (c.isalnum() or c.isspace()) for c in text) / size,
+    }

@@ -1,0 +1,1 @@
+"""Evaluation: measures with intervals, the baseline ladder, gates one a file."""

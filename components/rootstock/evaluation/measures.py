@@ -1,0 +1,176 @@
+"""What a classifier is measured by, each with a confidence interval over the test rows.
+
+Accuracy, and recall, precision and F1 of a class, are proportions or functions of one: they get Wilson's interval. Macro F1, log
+loss and calibration error get the bootstrap's, mended where it is known to fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rootstock.evaluation.bootstrap import Interval, Statistic, bootstrap_intervals
+from rootstock.evaluation.calibration import calibration_error, down_to_zero
+from rootstock.evaluation.wilson import f1_interval, wilson_interval
+from rootstock.records import Measure
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A model's probabilities beside the truth, for n rows and c classes."""
+
+    truth: NDArray[np.int64]
+    """(n,) indices of classes"""
+    probabilities: NDArray[np.float64]
+    """(n, c), rows sum to 1"""
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """(n,) the most probable class; the first of several."""
+        best: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return best
+
+    @property
+    def stated(self) -> NDArray[np.float64]:
+        """(n,) its probability."""
+        most: NDArray[np.float64] = self.probabilities.max(axis=1)
+        return most
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """(n,)"""
+        right: NDArray[np.bool_] = self.predicted == self.truth
+        return right
+
+
+def measure_models(
+    models: Mapping[str, Answers], *, confidence: float, draws: int, bins: int, seed: int
+) -> dict[str, dict[str, Measure]]:
+    """``accuracy``, ``macro_f1``, ``log_loss`` and ``calibration_error`` of models that answered the same n rows.
+
+    Accuracy and macro F1 are shares, higher is better; log loss is in nats a row, the calibration error a share, lower is better.
+    """
+    statistics: dict[str, Statistic] = {}
+    for name, answers in models.items():
+        statistics[f"macro_f1 {name}"] = macro_f1(answers)
+        statistics[f"log_loss {name}"] = log_loss(answers)
+        statistics[f"calibration_error {name}"] = calibration_error(answers.stated, answers.correct, bins=bins)
+    intervals = bootstrap_intervals(statistics, confidence=confidence, draws=draws, seed=seed)
+    found = {}
+    for name, answers in models.items():
+        f1 = widened(intervals[f"macro_f1 {name}"], answers, confidence=confidence)
+        error = intervals[f"calibration_error {name}"]
+        error = down_to_zero(error, answers.stated, bins=bins, confidence=confidence, draws=draws, seed=seed)
+        n = len(answers.truth)
+        found[name] = {
+            "accuracy": _measure(accuracy(answers, confidence=confidence), n, "share", higher=True),
+            "macro_f1": _measure(f1, n, "share", higher=True),
+            "log_loss": _measure(intervals[f"log_loss {name}"], n, "nats", higher=False),
+            "calibration_error": _measure(error, n, "share", higher=False),
+        }
+    return found
+
+
+def accuracy(answers: Answers, *, confidence: float) -> Interval:
+    """Share of rows right, with Wilson's interval."""
+    import numpy as np
+
+    right, n = int(answers.correct.sum()), len(answers.truth)
+    low, high = wilson_interval(np.array([right]), np.array([n]), confidence=confidence)
+    return Interval(right / n, float(low[0]), float(high[0]))
+
+
+def macro_f1(answers: Answers) -> Statistic:
+    """Mean F1 over the classes that occur, in the truth or in the predictions."""
+    import numpy as np
+
+    classes = np.arange(answers.probabilities.shape[1])
+    true = answers.truth[:, None] == classes
+    said = answers.predicted[:, None] == classes
+
+    def combine(totals: NDArray[np.float64], rows: float) -> NDArray[np.float64]:
+        hits, either = np.split(totals, 2, axis=1)
+        f1: NDArray[np.float64] = np.divide(2 * hits, either, out=np.zeros_like(hits), where=either > 0)
+        mean: NDArray[np.float64] = f1.sum(axis=1) / np.maximum((either > 0).sum(axis=1), 1)
+        return mean
+
+    return Statistic(np.concatenate([true & said, true.astype(np.float64) + said], axis=1).astype(np.float64), combine)
+
+
+def widened(interval: Interval, answers: Answers, *, confidence: float) -> Interval:
+    """A macro F1 interval at least as wide as Wilson's limits for each class make it.
+
+    With a class or two of few errors the bootstrap hardly varies, and with none not at all: its coverage fell to 20-40% where these
+    limits kept it above 95%. The limits of the classes are combined as for a mean of independent estimates (MOVER; Zou and Donner,
+    Statistics in Medicine 27, 2008).
+    """
+    import numpy as np
+
+    matrix = np.array(confusion(answers))
+    hits = np.diag(matrix)
+    errors = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * hits
+    occurs = hits + errors > 0
+    hits, errors = hits[occurs], errors[occurs]
+    f1 = 2 * hits / (2 * hits + errors)
+    low, high = f1_interval(hits, errors, confidence=confidence)
+    below, above = (float(np.sqrt(np.sum((f1 - limit) ** 2)) / len(f1)) for limit in (low, high))
+    return Interval(interval.value, min(interval.low, interval.value - below), max(interval.high, interval.value + above))
+
+
+def log_loss(answers: Answers) -> Statistic:
+    """Mean of -log p(true class), in nats; probabilities below float64's epsilon count as that, so the most is 36.
+
+    Where nearly every row is right the mean hangs on the few that are not, and a 95% interval covers the truth less often than it
+    says: 85-90% at an accuracy of .99 with 600 rows, 93-96% at accuracies up to .86 with 200 rows.
+    """
+    import numpy as np
+
+    given = answers.probabilities[np.arange(len(answers.truth)), answers.truth]
+    losses = -np.log(np.clip(given, np.finfo(np.float64).eps, 1.0))
+    return Statistic(losses[:, None], lambda totals, rows: totals[:, 0] / rows)
+
+
+def class_measures(answers: Answers, labels: Sequence[str], *, confidence: float) -> dict[str, dict[str, Measure]]:
+    """label -> ``recall``, ``precision`` and ``f1``, each with ``n`` the rows it is a share of.
+
+    A measure of no rows (a class that was never true, or never predicted) has the value 0 within 0 to 1.
+    """
+    import numpy as np
+
+    matrix = np.array(confusion(answers))
+    hits, true, said = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    limits = {
+        "recall": (hits, true, wilson_interval(hits, true, confidence=confidence)),
+        "precision": (hits, said, wilson_interval(hits, said, confidence=confidence)),
+        "f1": (2 * hits, true + said, f1_interval(hits, true + said - 2 * hits, confidence=confidence)),
+    }
+    return {
+        label: {
+            name: _measure(
+                Interval(float(part[c] / max(whole[c], 1)), float(low[c]), float(high[c])),
+                int(whole[c] - hits[c]) if name == "f1" else int(whole[c]),
+                "share",
+                higher=True,
+            )
+            for name, (part, whole, (low, high)) in limits.items()
+        }
+        for c, label in enumerate(labels)
+    }
+
+
+def confusion(answers: Answers) -> tuple[tuple[int, ...], ...]:
+    """(c, c) counts; rows are the true class, columns the predicted one."""
+    import numpy as np
+
+    c = answers.probabilities.shape[1]
+    counts = np.bincount(answers.truth * c + answers.predicted, minlength=c * c).reshape(c, c)
+    return tuple(tuple(int(count) for count in row) for row in counts)
+
+
+def _measure(interval: Interval, n: int, unit: str, *, higher: bool) -> Measure:
+    return Measure(value=interval.value, low=interval.low, high=interval.high, n=n, unit=unit, higher_is_better=higher)

@@ -1,0 +1,1 @@
+"""Fine-tuning: methods, one a file, and the one training loop."""

@@ -1,0 +1,122 @@
+"""Choose a method, and its setting, by cross-validation on the target's labelled rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rootstock.errors import DataError
+from rootstock.part import FineTuneMethod, Rows, Start
+from rootstock.records import Measure, MethodScore
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Two-sided 95% normal quantile: the interval of a mean over rows.
+QUANTILE_95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Option:
+    """A method and where it starts from."""
+
+    method: FineTuneMethod
+    source: str | None
+    start: Start
+    rows: Rows
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return f"{self.method.name} from {self.source or 'the backbone alone'}"
+
+
+@dataclass(frozen=True)
+class OptionScore:
+    """An option's out-of-fold result at its best setting."""
+
+    option: Option
+    setting: float
+    log_loss: float
+    record: MethodScore
+    heldout_losses: dict[float, float]
+
+
+def take(rows: Rows, indices: NDArray[np.int64]) -> Rows:
+    """Some of the rows."""
+    return Rows([rows.inputs[i] for i in indices], rows.labels[indices], rows.features[indices])
+
+
+def stratified_folds(labels: NDArray[np.int64], *, folds: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """(train, held-out) indices a fold, fewer folds where the smallest class has fewer rows.
+
+    Raises DataError when a class has a single row.
+    """
+    import numpy as np
+    from sklearn.model_selection import StratifiedKFold
+
+    smallest = int(np.unique(labels, return_counts=True)[1].min())
+    if smallest < 2:
+        raise DataError("expected at least 2 labelled rows in each class, found a class with 1; label one more row of it")
+    splitter = StratifiedKFold(n_splits=min(folds, smallest), shuffle=True, random_state=seed)
+    return list(splitter.split(np.zeros(len(labels)), labels))
+
+
+def score_options(options: Sequence[Option], *, folds: int, seed: int, eligible: NDArray[np.bool_]) -> tuple[OptionScore, ...]:
+    """Out-of-fold accuracy and log loss of every option on the same folds; lowest log loss first.
+
+    Only ``eligible`` rows (n,) are scored: rows that an option's start has already learned from would flatter it.
+    The setting is the one with the lowest out-of-fold loss, so an option's loss is a little optimistic, and for all alike.
+    """
+    splits = stratified_folds(options[0].rows.labels, folds=folds, seed=seed)
+    scores = [_score(option, splits, eligible=eligible, seed=seed) for option in options]
+    return tuple(sorted(scores, key=lambda score: score.log_loss))
+
+
+def _score(
+    option: Option,
+    splits: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    *,
+    eligible: NDArray[np.bool_],
+    seed: int,
+) -> OptionScore:
+    import numpy as np
+
+    labels = option.rows.labels
+    predicted: dict[float, NDArray[np.float64]] = {}
+    for fold, (train_rows, heldout_rows) in enumerate(splits):
+        fitted = option.method.fit(
+            option.start, take(option.rows, train_rows), heldout=take(option.rows, heldout_rows), setting=None, seed=seed + fold
+        )
+        for setting, probabilities in fitted.heldout.items():
+            predicted.setdefault(setting, np.zeros((len(labels), option.start.classes)))[heldout_rows] = probabilities
+    rows = np.flatnonzero(eligible)
+    losses = {setting: -np.log(np.maximum(p[rows, labels[rows]], 1e-12)) for setting, p in predicted.items()}
+    best = min(losses, key=lambda setting: float(losses[setting].mean()))
+    correct = (predicted[best][rows].argmax(axis=1) == labels[rows]).astype(float)
+    record = MethodScore(
+        method=option.method.name,
+        source=option.source,
+        accuracy=_mean(correct, unit="share", higher_is_better=True),
+        log_loss=_mean(losses[best], unit="nats", higher_is_better=False),
+        epochs=int(best) if hasattr(option.method, "epochs") else None,
+    )
+    return OptionScore(
+        option, best, float(losses[best].mean()), record, {setting: float(loss.mean()) for setting, loss in losses.items()}
+    )
+
+
+def _mean(values: NDArray[np.float64], *, unit: str, higher_is_better: bool) -> Measure:
+    """Mean over rows with a 95% interval: Wilson's for a share, normal otherwise."""
+    import numpy as np
+    from statsmodels.stats.proportion import proportion_confint
+
+    n, value = len(values), float(values.mean())
+    if unit == "share":
+        low, high = proportion_confint(round(values.sum()), n, method="wilson")
+    else:
+        half = QUANTILE_95 * float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else float("inf")
+        low, high = value - half, value + half
+    return Measure(value=value, low=float(low), high=float(high), n=n, unit=unit, higher_is_better=higher_is_better)

@@ -1,0 +1,126 @@
+"""Adapt to the target: the better method by cross-validation on its labelled rows."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rootstock.classifier import Classifier, input_hash, read_card, training_hashes
+from rootstock.finetuning.crossvalidate import Option, OptionScore, score_options
+from rootstock.finetuning.save import Lineage, save_model
+from rootstock.head import Head, match_classes
+from rootstock.params import BackboneParams, DataParams, FineTuningParams
+from rootstock.part import Fitted, Start
+from rootstock.records import Curve, PreparedData, TrainedModel, TunedBackbone
+from rootstock.rows import EncoderSource, bare_encoder, feature_folder, tuned_encoder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def finetune(
+    prepared: PreparedData,
+    tuned: TunedBackbone,
+    *,
+    data: DataParams,
+    backbone: BackboneParams,
+    finetuning: FineTuningParams,
+    workspace: str,
+    seed: int,
+    folder: Path,
+) -> TrainedModel:
+    """Cross-validate every method from the tuned backbone, and from the backbone alone as control; refit the best on all rows.
+
+    Epochs and penalties are chosen on held-out folds of the labelled rows; the test rows are not read. Where the start has
+    already learned from some of the labelled rows (a champion), only the others are scored, the same for every option.
+    """
+    started = time.perf_counter()
+    cache = feature_folder(workspace)
+    bare = bare_encoder(backbone.name, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows, cache_folder=cache)
+    transferred = tuned_encoder(tuned.model, batch_rows=backbone.batch_rows, cache_folder=cache) if tuned.model else None
+    options = _options(prepared, tuned, finetuning, bare=bare, transferred=transferred)
+    inputs = options[0].rows.inputs
+    seen = training_hashes(Path(tuned.model.path)) if tuned.model else frozenset()
+    scores = score_options(options, folds=finetuning.folds, seed=seed, eligible=_unseen(inputs, seen))
+    best = scores[0]
+    fitted = best.option.method.fit(best.option.start, best.option.rows, heldout=None, setting=best.setting, seed=seed)
+    saved = save_model(
+        folder / "model", fitted, labels=prepared.target.labels, modality=data.modality, name=prepared.target.name, inputs=inputs,
+        lineage=Lineage(backbone.name, backbone.pooling, tuned.model if best.option.source else None),
+    )  # fmt: skip
+    return TrainedModel(
+        model=saved,
+        source=best.option.source,
+        method=best.option.method.name,
+        cross_validation=tuple(score.record for score in scores),
+        reason=_reason(scores),
+        trainable_parameters=fitted.trainable_parameters,
+        total_parameters=_parameters(best.option.start, fitted),
+        curves=_curves(scores, fitted),
+        seconds=time.perf_counter() - started,
+        peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+
+
+def _options(
+    prepared: PreparedData,
+    tuned: TunedBackbone,
+    finetuning: FineTuningParams,
+    *,
+    bare: EncoderSource,
+    transferred: EncoderSource | None,
+) -> list[Option]:
+    classes = prepared.target.labels
+    starts: list[tuple[str | None, EncoderSource, Head | None]] = [(None, bare, None)]
+    if transferred is not None and tuned.model is not None:
+        folder = Path(tuned.model.path)
+        starts.insert(
+            0, (tuned.source, transferred, match_classes(Classifier.load_head(folder), read_card(folder).labels, classes))
+        )
+    return [
+        Option(method, source, Start(encoder.load, len(classes), prior), encoder.rows(prepared.target, "train"))
+        for source, encoder, prior in starts
+        for method in finetuning.methods
+    ]
+
+
+def _unseen(inputs: Sequence[object], seen: frozenset[str]) -> NDArray[np.bool_]:
+    """Which rows an ancestor has not learned from; all of them where it has learned from every one."""
+    import numpy as np
+
+    unseen = np.array([input_hash(value) not in seen for value in inputs])
+    return unseen if unseen.any() else np.ones(len(inputs), dtype=bool)
+
+
+def _reason(scores: Sequence[OptionScore]) -> str:
+    best = scores[0]
+    others = "; ".join(f"{score.option.name} {score.log_loss:.3f}" for score in scores[1:])
+    return (
+        f"{best.option.name} has the lowest cross-validated log loss, {best.log_loss:.3f} nats a row "
+        f"(accuracy {best.record.accuracy.value:.3f}, n = {best.record.accuracy.n})" + (f", against {others}" if others else "")
+    )
+
+
+def _parameters(start: Start, fitted: Fitted) -> int:
+    model = (fitted.encoder or start.load()).model
+    body: int = sum(parameter.numel() for parameter in model.parameters())
+    return body + fitted.head.weight.size + fitted.head.bias.size
+
+
+def _curves(scores: Sequence[OptionScore], fitted: Fitted) -> tuple[Curve, ...]:
+    heldout = tuple(
+        Curve(
+            name=f"held-out loss, {score.option.name}",
+            unit="nats a row",
+            x=tuple(sorted(score.heldout_losses)),
+            y=tuple(score.heldout_losses[x] for x in sorted(score.heldout_losses)),
+        )
+        for score in scores
+        if hasattr(score.option.method, "epochs")
+    )
+    epochs = tuple(float(epoch + 1) for epoch in range(len(fitted.losses)))
+    return (*heldout, Curve(name="training loss, final fit", unit="nats a row", x=epochs, y=fitted.losses)) if epochs else heldout

@@ -1,0 +1,70 @@
+"""LoRA: low-rank adapters beside frozen weights (Hu et al. 2022, arXiv 2106.09685)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rootstock.errors import ParamsError
+from rootstock.finetuning.loop import Optimisation, train
+from rootstock.head import Head, logistic_head
+from rootstock.part import FineTuneMethod, Fitted, Rows, Start
+
+
+class Lora(FineTuneMethod):
+    """Low-rank adapters in the named modules, and a head that starts from a linear probe (LP-FT, Kumar et al. 2022)."""
+
+    name: Literal["lora"] = "lora"
+    rank: int
+    alpha: int
+    dropout: float
+    target_modules: tuple[str, ...]
+    last_layers: int | None
+    """adapters go into so many of the last layers, and gradients stop below them; null takes all"""
+    learning_rate: float
+    head_learning_rate: float
+    weight_decay: float
+    batch_rows: int
+    epochs: int
+    warmup_share: float
+    probe_regularisation: float | None
+    """inverse penalty of the probe that the head starts from; null starts from the head learned before, or zero"""
+
+    def fit(self, start: Start, rows: Rows, *, heldout: Rows | None, setting: float | None, seed: int) -> Fitted:
+        """Train adapters and head; the number of epochs is the setting to choose."""
+        import torch
+        from peft import LoraConfig, get_peft_model
+
+        torch.manual_seed(seed)
+        encoder = start.load()
+        depth = int(getattr(encoder.model.config, "num_hidden_layers", 0))
+        config = LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            target_modules=list(self.target_modules),
+            layers_to_transform=list(range(max(0, depth - self.last_layers), depth)) if self.last_layers else None,
+            bias="none",
+        )
+        try:
+            adapted = get_peft_model(encoder.model, config)
+        except ValueError as error:
+            leaves = sorted({name.rsplit(".", 1)[-1] for name, part in encoder.model.named_modules() if hasattr(part, "weight")})
+            raise ParamsError(
+                f"finetuning: target_modules {list(self.target_modules)} match nothing in this backbone; it has {', '.join(leaves)}"
+            ) from error
+        head = self._first_head(start, rows)
+        steps = Optimisation(
+            self.learning_rate, self.head_learning_rate, self.weight_decay, self.batch_rows, self.epochs,
+            int(setting) if setting is not None else self.epochs, self.warmup_share, seed,
+        )  # fmt: skip
+        changed = type(encoder)(adapted, encoder.processor, encoder.modality, encoder.pooling, encoder.batch_rows)
+        return train(changed, rows, head=head, heldout=heldout, optimisation=steps, label="LoRA")
+
+    def _first_head(self, start: Start, rows: Rows) -> Head:
+        import numpy as np
+
+        if self.probe_regularisation is None:
+            return start.prior or Head(np.zeros((start.classes, rows.features.shape[1])), np.zeros(start.classes))
+        return logistic_head(
+            rows.features, rows.labels, classes=start.classes, inverse_penalty=self.probe_regularisation, prior=start.prior
+        )

@@ -1,0 +1,96 @@
+"""Write a fitted classifier as a model folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rootstock.backbone import content_hash, locate
+from rootstock.classifier import (
+    CARD_FILE,
+    FORMAT,
+    HEAD_FILE,
+    LABELS_FILE,
+    TRAINING_ROWS_FILE,
+    Base,
+    ModelCard,
+    input_hash,
+    labels_json,
+    read_card,
+    training_hashes,
+)  # fmt: skip
+from rootstock.files import new_folder, write_text
+from rootstock.part import Fitted, Modality
+from rootstock.records import Artifact
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What a model stands on: the base backbone, and the model folder whose adapters came before, if any."""
+
+    backbone: str
+    pooling: str
+    parent: Artifact | None
+
+
+def save_model(
+    folder: Path, fitted: Fitted, *, labels: Sequence[str], modality: Modality, lineage: Lineage, name: str, inputs: Sequence[Any]
+) -> Artifact:
+    """Write the folder atomically and name it. ``name`` is what the new adapter is called, ``inputs`` the rows learned from."""
+    from safetensors.numpy import save_file
+
+    parent = Path(lineage.parent.path) if lineage.parent else None
+    base = locate(lineage.backbone)
+    with new_folder(folder) as draft:
+        card = _write_weights(draft, fitted, labels=labels, modality=modality, lineage=lineage, name=name)
+        save_file({"weight": fitted.head.weight.astype("float32"), "bias": fitted.head.bias.astype("float32")}, draft / HEAD_FILE)
+        _copy_processor(base, draft)
+        known = training_hashes(parent) if parent else frozenset()
+        write_text(draft / TRAINING_ROWS_FILE, json.dumps(sorted(known | {input_hash(value) for value in inputs})) + "\n")
+        write_text(draft / LABELS_FILE, labels_json(labels))
+        write_text(draft / CARD_FILE, card.model_dump_json(indent=2) + "\n")
+    return Artifact.of(folder)
+
+
+def _write_weights(
+    draft: Path, fitted: Fitted, *, labels: Sequence[str], modality: Modality, lineage: Lineage, name: str
+) -> ModelCard:
+    parent = Path(lineage.parent.path) if lineage.parent else None
+    before = read_card(parent) if parent else None
+    adapters = list(before.adapters) if before else []
+    included = bool(before and before.base.included)
+    for adapter in adapters:
+        shutil.copytree((parent or draft) / adapter, draft / adapter)
+    model = fitted.encoder.model if fitted.encoder else None
+    if model is not None and hasattr(model, "peft_config") and not included:
+        adapters.append(f"adapters/{len(adapters)}-{name}")
+        model.save_pretrained(draft / adapters[-1], safe_serialization=True)
+        (draft / adapters[-1] / "README.md").unlink(missing_ok=True)  # peft's template, which says nothing
+    elif model is not None:
+        whole = model.merge_and_unload() if hasattr(model, "peft_config") else model
+        whole.save_pretrained(draft / "backbone", safe_serialization=True)
+        adapters, included = [], True
+    elif included and parent:
+        shutil.copytree(parent / "backbone", draft / "backbone")
+    return ModelCard(
+        format=FORMAT,
+        labels=tuple(labels),
+        modality=modality.model_dump(mode="json"),
+        pooling=lineage.pooling,
+        normalise=True,
+        base=Base(name=lineage.backbone, sha256=content_hash(locate(lineage.backbone)), included=included),
+        adapters=tuple(adapters),
+    )
+
+
+PROCESSOR_FILES = ("tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "spiece.model", "preprocessor_config.json")
+
+
+def _copy_processor(base: Path, folder: Path) -> None:
+    for pattern in PROCESSOR_FILES:
+        for path in base.glob(pattern):
+            shutil.copy2(path, folder / path.name)

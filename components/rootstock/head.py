@@ -1,0 +1,109 @@
+"""The linear head: a logistic regression on features of unit length, alone or drawn towards a head learned before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Bias of a class without rows: it is never predicted.
+NEVER = -1e3
+
+
+@dataclass(frozen=True)
+class Head:
+    """A linear head."""
+
+    weight: NDArray[np.float64]
+    """(c, d)"""
+    bias: NDArray[np.float64]
+    """(c,)"""
+
+
+def match_classes(head: Head, learned: Sequence[str], wanted: Sequence[str]) -> Head | None:
+    """A head over the ``wanted`` classes from one over the ``learned``, by name; None where fewer than two are shared.
+
+    A class that was not learned gets the mean of those that were: it starts neither likely nor unlikely.
+    """
+    import numpy as np
+
+    place = {name: index for index, name in enumerate(learned)}
+    known = [place[name] for name in wanted if name in place]
+    if len(known) < 2:
+        return None
+    weight = np.tile(head.weight[known].mean(axis=0), (len(wanted), 1))
+    bias = np.full(len(wanted), head.bias[known].mean())
+    for row, name in enumerate(wanted):
+        if name in place:
+            weight[row], bias[row] = head.weight[place[name]], head.bias[place[name]]
+    return Head(weight, bias)
+
+
+def scaled(embeddings: NDArray[np.float64], *, normalise: bool = True) -> NDArray[np.float64]:
+    """Embeddings (n, d) as the head reads them: of unit length where the model was trained so."""
+    import numpy as np
+
+    if not normalise:
+        return embeddings
+    return np.asarray(embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12))
+
+
+def logistic_head(
+    features: NDArray[np.float64], labels: NDArray[np.int64], *, classes: int, inverse_penalty: float, prior: Head | None = None
+) -> Head:
+    """A multinomial logistic regression on features (n, d) scaled to unit length, labels (n,).
+
+    ``inverse_penalty`` is the inverse strength of the L2 penalty (scikit-learn's C). With a ``prior`` the penalty is on the
+    distance from that head instead of from zero: the maximum a posteriori estimate under a Gaussian prior around it (Chelba and
+    Acero 2006, "Adaptation of maximum entropy capitalizer: little data can help a lot"), which with few rows keeps what the
+    source has taught.
+    """
+    if prior is not None:
+        return _towards(prior, scaled(features), labels, inverse_penalty=inverse_penalty)
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    weight = np.zeros((classes, features.shape[1]))
+    bias = np.full(classes, NEVER)
+    present = np.unique(labels)
+    if len(present) == 1:
+        bias[present] = 0.0
+        return Head(weight, bias)
+    model = LogisticRegression(C=inverse_penalty, max_iter=2000).fit(scaled(features), labels)
+    if len(present) == 2:  # scikit-learn keeps one row of weights for two classes
+        weight[present] = np.vstack([-model.coef_ / 2, model.coef_ / 2])
+        bias[present] = np.r_[-model.intercept_, model.intercept_] / 2
+    else:
+        weight[present], bias[present] = model.coef_, model.intercept_
+    return Head(weight, bias)
+
+
+def _towards(prior: Head, features: NDArray[np.float64], labels: NDArray[np.int64], *, inverse_penalty: float) -> Head:
+    import numpy as np
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
+    design = np.hstack([features, np.ones((len(features), 1))])
+    centre = np.hstack([prior.weight, prior.bias[:, None]])
+    wanted = np.eye(len(centre))[labels]
+
+    def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        moved = flat.reshape(centre.shape)
+        log_p = log_softmax(design @ (centre + moved).T, axis=1)
+        loss = -float((wanted * log_p).sum()) + float((moved**2).sum()) / (2 * inverse_penalty)
+        return loss, ((np.exp(log_p) - wanted).T @ design + moved / inverse_penalty).ravel()
+
+    found = minimize(objective, np.zeros(centre.size), jac=True, method="L-BFGS-B", options={"maxiter": 1000})
+    fitted = centre + found.x.reshape(centre.shape)
+    return Head(fitted[:, :-1], fitted[:, -1])
+
+
+def log_probabilities(embeddings: NDArray[np.float64], head: Head, *, normalise: bool = True) -> NDArray[np.float64]:
+    """(n, c) log-probabilities of embeddings (n, d) under a head."""
+    from scipy.special import log_softmax
+
+    return log_softmax(scaled(embeddings, normalise=normalise) @ head.weight.T + head.bias, axis=1)  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""Monitoring: drift tests, one a file, and the retraining decision."""

@@ -1,0 +1,115 @@
+"""Batch prediction: a file in, a file out, and every row in the prediction log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rootstock.classifier import input_hash
+from rootstock.errors import DataError
+from rootstock.monitoring.prediction_log import PredictionLog
+from rootstock.monitoring.scored_rows import scored_rows
+from rootstock.records import Value
+from rootstock.table import check_ending, read_image_folder, read_table, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rootstock.classifier import Classifier
+    from rootstock.params import DataParams
+
+
+class PredictedFile(Value):
+    """What a batch prediction did."""
+
+    version: str
+    rows: int
+    predicted: dict[str, int]
+    """label -> rows"""
+    output: str
+    log: str
+    batch: str
+
+
+def predict_file(
+    source: Path,
+    target: Path,
+    *,
+    load: Callable[[], tuple[str, Classifier]],
+    data: DataParams,
+    log: PredictionLog,
+    now: datetime,
+) -> PredictedFile:
+    """Predict each row of ``source`` (CSV, TSV, JSONL, Parquet, or a folder of images) and write ``target``, rows in order.
+
+    ``target`` holds ``id``, ``input`` (the text, or an image's content hash), ``predicted`` and a ``probability:LABEL`` for each
+    label. ``load`` answers the model's version and the model; it is called once the input is known to be good.
+    An ``id`` column is taken from ``data.columns.id`` or, where there is none, counts rows from 1. No label is needed.
+    Raises DataError for a missing column, an empty, too long or unreadable input (which row), before anything is written.
+    """
+    check_ending(target)
+    if source.resolve() == target.resolve():
+        raise DataError(f"{target}: expected another file than the input, found the same; name a new one")
+    rows = read_inputs(source, data)
+    inputs = list(rows["input"])
+    version, classifier = load()
+    scored = scored_rows(list(rows["id"]), inputs, classifier.labels, classifier.predict(inputs))
+    shown = scored.drop(columns="embedding")
+    if data.modality.name == "image":
+        shown["input"] = [input_hash(value) for value in inputs]
+    write_table(shown, target)
+    batch = re.sub(r"[^A-Za-z0-9._-]+", "-", source.stem).strip("-._") or "batch"
+    logged = log.append(scored, version=version, batch=batch, now=now)
+    counts = scored["predicted"].value_counts()
+    return PredictedFile(
+        version=version,
+        rows=len(scored),
+        predicted={label: int(counts.get(label, 0)) for label in classifier.labels},
+        output=target.as_posix(),
+        log=logged.as_posix(),
+        batch=batch,
+    )
+
+
+def read_inputs(source: Path, data: DataParams) -> pd.DataFrame:
+    """Columns ``id`` (text) and ``input`` of a file or folder of images, checked. Raises DataError naming the row."""
+    import pandas as pd
+
+    if source.is_dir():
+        if data.modality.name != "image":
+            raise DataError(f"{source}: expected a table file for modality {data.modality.name}, found a folder; name a file")
+        return read_image_folder(source)
+    table = read_table(source)
+    column = data.columns.input
+    if column not in table.columns:
+        raise DataError(
+            f"{source}: expected the input column '{column}' (data.columns.input), found {', '.join(map(str, table.columns))}; "
+            "rename it, or name the right one with --set data.columns.input=NAME"
+        )
+    ids = [str(number) for number in range(1, len(table) + 1)]
+    if data.columns.id is not None and data.columns.id in table.columns:
+        named = table[data.columns.id]
+        if named.isna().any():
+            raise DataError(f"{source}: expected an id in each row, found none in row {int(named.isna().argmax()) + 1}; add it")
+        ids = [str(value) for value in named]
+    for number, (name, value) in enumerate(zip(ids, table[column], strict=True), start=1):
+        if fault := _fault(value, data):
+            raise DataError(f"{source}: {fault} in row {number} (id {name}), column '{column}'; mend or remove the row")
+    return pd.DataFrame({"id": ids, "input": list(table[column])})
+
+
+def _fault(value: Any, data: DataParams) -> str | None:
+    """What is wrong with one input, or None."""
+    if data.modality.name == "image":
+        return None if isinstance(value, bytes) else f"expected the bytes of an image, found {type(value).__name__}"
+    if not isinstance(value, str):
+        missing = value is None or value != value
+        return f"expected text, found {'nothing' if missing else type(value).__name__}"
+    if not value.strip():
+        return "expected text, found only blanks"
+    if len(value) > data.max_characters:
+        return f"expected at most {data.max_characters} characters (data.max_characters), found {len(value)}"
+    return None

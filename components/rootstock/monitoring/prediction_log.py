@@ -1,0 +1,129 @@
+"""The prediction log: what the champion was asked, and what it answered.
+
+One Parquet file a batch, written under a temporary name and renamed, never changed afterwards::
+
+    <workspace>/predictions/<model>/<version>/<UTC time>-<content hash>--<batch>.parquet
+
+A batch cut short leaves nothing, writers need no lock, and time order is name order. The same rows logged again under one batch
+name and version count once: a batch that is run again after a crash is no new evidence of drift.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rootstock.classifier import input_hash
+from rootstock.errors import DataError
+from rootstock.files import sha256_of_json, write_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+FILE_NAME = re.compile(r"(?P<time>\d{8}T\d{12}Z)-(?P<hash>[0-9a-f]{16})--(?P<batch>.+)\.parquet")
+
+
+@dataclass(frozen=True)
+class PredictionLog:
+    """The log of one model; ``folder`` is ``<workspace>/predictions/<model>``."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, workspace: str, model: str) -> PredictionLog:
+        """The log of a registered model."""
+        return cls(Path(workspace) / "predictions" / model)
+
+    def append(self, rows: pd.DataFrame, *, version: str, batch: str, now: datetime) -> Path:
+        """Add a batch of scored rows (see scored_rows.py); answer its file.
+
+        Raises DataError for a batch name that is no file name, or no rows; StorageError if the disk is full.
+        """
+        if not BATCH_NAME.fullmatch(batch):
+            raise DataError(f"prediction log: expected a batch name of letters, digits and . _ -, found '{batch}'; choose another")
+        if rows.empty:
+            raise DataError(f"prediction log: expected rows in batch '{batch}', found none")
+        content = sha256_of_json([list(rows["id"]), [input_hash(value) for value in rows["input"]], version, batch])[:16]
+        for file in self._files(version):
+            if file.content == content:
+                return file.path
+        time = now.astimezone(UTC)
+        path = self.folder / version / f"{time:%Y%m%dT%H%M%S%f}Z-{content}--{batch}.parquet"
+        logged = rows.assign(version=version, time=time.isoformat(), batch=batch)
+        write_file(path, lambda temporary: logged.to_parquet(temporary, index=False))
+        return path
+
+    def read_window(self, *, version: str, rows: int, batch: str | None = None) -> PredictionWindow:
+        """The newest ``rows`` rows that this version answered, oldest first, or as many spread evenly over one named batch.
+
+        Raises DataError if there are fewer: how many there are, and how many are needed.
+        """
+        import pandas as pd
+
+        files = [file for file in self._files(version) if batch is None or file.batch == batch]
+        if batch is not None and not files:
+            known = ", ".join(sorted({file.batch for file in self._files(version)})) or "none"
+            raise DataError(f"prediction log {self.folder}: expected batch '{batch}' of version {version}, found: {known}")
+        parts: list[pd.DataFrame] = []
+        for file in reversed(files):
+            if batch is None and sum(map(len, parts)) >= rows:
+                break
+            parts.insert(0, _read(file.path))
+        found = sum(map(len, parts))
+        if found < rows:
+            where = f"batch '{batch}'" if batch else f"the log of version {version}"
+            raise DataError(
+                f"prediction log {self.folder}: expected at least {rows} rows (monitoring.window_rows) in {where}, found {found}; "
+                "predict more rows first, or lower monitoring.window_rows"
+            )
+        frame = pd.concat(parts, ignore_index=True)
+        if batch is None:
+            frame = frame.tail(rows)
+            name = f"v{version}-newest-{rows}-until-{files[-1].time}"
+        else:
+            frame = frame.iloc[[i * found // rows for i in range(rows)]]
+            name = batch
+        return PredictionWindow(name, frame.reset_index(drop=True))
+
+    def count(self, version: str) -> int:
+        """Rows that this version answered so far; reads the files' footers only."""
+        import pyarrow.parquet as pq
+
+        return sum(pq.read_metadata(file.path).num_rows for file in self._files(version))
+
+    def _files(self, version: str) -> list[_LogFile]:
+        """Files of a version, oldest first, each content once (two writers may have raced)."""
+        found: dict[str, _LogFile] = {}
+        for path in sorted((self.folder / version).glob("*.parquet")):
+            if match := FILE_NAME.fullmatch(path.name):
+                found.setdefault(match["hash"], _LogFile(path, match["time"], match["hash"], match["batch"]))
+        return list(found.values())
+
+
+@dataclass(frozen=True)
+class PredictionWindow:
+    """Rows of the log that are compared with the reference."""
+
+    name: str
+    rows: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _LogFile:
+    path: Path
+    time: str
+    content: str
+    batch: str
+
+
+def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(path)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: expected a file of the prediction log, found it damaged ({error}); move it away") from error

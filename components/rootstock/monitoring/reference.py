@@ -1,0 +1,101 @@
+"""The champion's reference: rows of its own target, as it sees them, with which later windows are compared.
+
+Never rows it learned from. A model is surer of its training rows than of any others, so that a comparison with them finds
+"drift" of confidence in perfectly ordinary input. Test rows are a random part of the target and no label of theirs is used here.
+Unused rows fill up what is missing, in the class proportions of the half they were left over from: drawing training rows class by
+class leaves fewer of the rare classes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rootstock.errors import DataError
+from rootstock.files import new_folder, sha256_of_json
+from rootstock.monitoring.scored_rows import scored_rows
+from rootstock.records import load_json
+from rootstock.rows import read_split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rootstock.classifier import Classifier
+    from rootstock.params import MonitoringParams
+    from rootstock.records import Dataset
+
+KEY_FILE = "reference.json"
+ROWS_FILE = "rows.parquet"
+FEWEST_ROWS = 10
+
+
+def champion_reference(
+    load: Callable[[], Classifier], target: Dataset, *, version: str, monitoring: MonitoringParams, seed: int, folder: Path
+) -> pd.DataFrame:
+    """Scored rows (see scored_rows.py) of the target that ``version`` was built on; kept in ``folder`` and used again.
+
+    ``load`` is called only when nothing fitting is kept. Raises DataError if fewer than 10 rows are neither trained on nor lost.
+    """
+    import pandas as pd
+
+    splits = {name: rows.sha256 for name, rows in target.splits.items()}
+    key = sha256_of_json([version, splits, monitoring.reference_rows, seed])
+    kept = folder / KEY_FILE
+    if kept.is_file() and load_json(kept).get("key") == key:
+        return pd.read_parquet(folder / ROWS_FILE)
+    rows = reference_rows(target, rows=monitoring.reference_rows, seed=seed)
+    classifier = load()
+    inputs = list(rows["input"])
+    scored = scored_rows([str(value) for value in rows["id"]], inputs, classifier.labels, classifier.predict(inputs))
+    with new_folder(folder) as temporary:
+        scored.to_parquet(temporary / ROWS_FILE, index=False)
+        (temporary / KEY_FILE).write_text(json.dumps({"key": key, "version": version}) + "\n", encoding="utf-8")
+    return scored
+
+
+def reference_rows(target: Dataset, *, rows: int, seed: int) -> pd.DataFrame:
+    """At most ``rows`` rows (``id``, ``input``) that the model did not learn from: test rows, then unused ones."""
+    import pandas as pd
+
+    test = _sample(read_split(target, "test"), rows, seed) if "test" in target.splits else None
+    parts = [] if test is None else [test]
+    missing = rows - sum(map(len, parts))
+    if missing > 0 and "unused" in target.splits:
+        parts.append(_in_proportion(read_split(target, "unused"), target.class_counts.get("train", {}), missing, seed))
+    found = sum(map(len, parts))
+    if found < FEWEST_ROWS:
+        raise DataError(
+            f"reference of {target.name}: expected at least {FEWEST_ROWS} rows that were not trained on, found {found}; "
+            "raise data.test_fraction or add rows, and train again"
+        )
+    return pd.concat(parts, ignore_index=True)[["id", "input"]]
+
+
+def _sample(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+    return rows.sample(n=most, random_state=seed) if len(rows) > most else rows
+
+
+def _in_proportion(unused: pd.DataFrame, trained: dict[str, int], most: int, seed: int) -> pd.DataFrame:
+    """Unused rows whose classes stand as in unused and trained rows together; none if a class is used up.
+
+    Unlabelled rows were never picked by class: all of them may serve.
+    """
+    import pandas as pd
+
+    free = _sample(unused[unused["label"].isna()], most, seed)
+    labelled = unused[unused["label"].notna()]
+    left = {str(label): int(count) for label, count in labelled["label"].value_counts().items()}
+    whole = {label: left.get(label, 0) + trained.get(label, 0) for label in sorted({*left, *trained})}
+    total = sum(whole.values())
+    wanted = most - len(free)
+    if not total or wanted <= 0:
+        return free
+    size = min([wanted, *(left.get(label, 0) * total // count for label, count in whole.items() if count)])
+    picked = [
+        labelled[labelled["label"] == label].sample(n=min(size * count // total, left[label]), random_state=seed)
+        for label, count in whole.items()
+        if left.get(label, 0)
+    ]
+    return pd.concat([free, *picked], ignore_index=True)

@@ -1,0 +1,212 @@
+"""``params.yaml`` as frozen types. The file holds every value; there are no defaults here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from rootstock.errors import ParamsError, unknown_name
+from rootstock.files import read_utf8, sha256_of_json
+from rootstock.part import CheckPart, DriftTestPart, FineTuneMethodPart, GatePart, ModalityPart, SimilarityMetricPart
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+def _has_parts(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    names = [part.name for part in value]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"expected each name once, found {', '.join(repeated)} more than once")
+    if not value:
+        raise ValueError("expected at least one entry, found an empty list")
+    return value
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Columns(Section):
+    """Which columns of a table hold what; null where a table has none."""
+
+    input: str
+    label: str
+    id: str | None
+    split: str | None
+
+
+class DataParams(Section):
+    registry: str
+    target: Name
+    sources: tuple[Name, ...]
+    revision: str
+    """``latest`` or a tag of the target, ``NAME/vN``"""
+    columns: Columns
+    modality: ModalityPart
+    labels: tuple[str, ...] | None
+    labelled_rows_per_class: Annotated[int, Field(ge=2)] | None
+    test_fraction: Annotated[float, Field(gt=0, lt=1)]
+    test_rows: Positive | None
+    source_rows: Positive | None
+    max_characters: Positive
+
+
+class ValidationParams(Section):
+    checks: Annotated[tuple[CheckPart, ...], AfterValidator(_has_parts)]
+
+
+class BackboneParams(Section):
+    name: str
+    """a local folder, ``package:IMPORT_NAME/FOLDER``, or a name on the Hugging Face hub"""
+    pooling: Literal["mean", "cls"]
+    batch_rows: Positive
+
+
+class SimilarityParams(Section):
+    metrics: Annotated[tuple[SimilarityMetricPart, ...], AfterValidator(_has_parts)]
+    folds: Annotated[int, Field(ge=2)]
+    repeats: Positive
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    abstain_below_gain: float
+
+
+class FineTuningParams(Section):
+    source: FineTuneMethodPart
+    """how the backbone learns from the chosen source"""
+    methods: Annotated[tuple[FineTuneMethodPart, ...], AfterValidator(_has_parts)]
+    folds: Annotated[int, Field(ge=2)]
+
+
+class EvaluationParams(Section):
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    bootstrap_draws: Annotated[int, Field(ge=100)]
+    calibration_bins: Annotated[int, Field(ge=2)]
+    scratch: FineTuneMethodPart
+
+
+class GatesParams(Section):
+    panel: Annotated[tuple[GatePart, ...], AfterValidator(_has_parts)]
+
+
+class RegistrationParams(Section):
+    model: Name
+    experiment: str
+
+
+class MonitoringParams(Section):
+    window_rows: Annotated[int, Field(ge=10)]
+    reference_rows: Annotated[int, Field(ge=10)]
+    tests: Annotated[tuple[DriftTestPart, ...], AfterValidator(_has_parts)]
+    alpha: Annotated[float, Field(gt=0, lt=1)]
+    """chance of a false alarm over ``looks`` windows"""
+    looks: Positive
+    cool_down_hours: Annotated[float, Field(ge=0)]
+    retrain_on_new_data: bool
+
+
+class FlowParams(Section):
+    retries: Annotated[int, Field(ge=0)]
+    retry_delay_seconds: Annotated[float, Field(ge=0)]
+
+
+class Params(Section):
+    """The whole of ``params.yaml``."""
+
+    task: Name
+    seed: int
+    workspace: str
+    data: DataParams
+    validation: ValidationParams
+    backbone: BackboneParams
+    similarity: SimilarityParams
+    finetuning: FineTuningParams
+    evaluation: EvaluationParams
+    gates: GatesParams
+    registration: RegistrationParams
+    monitoring: MonitoringParams
+    flow: FlowParams
+
+    def sha256(self, sections: tuple[str, ...]) -> str:
+        """Hash of the named sections."""
+        return sha256_of_json(self.model_dump(mode="json", include=set(sections)))
+
+
+def load_params(path: Path, overrides: tuple[str, ...] = ()) -> Params:
+    """Read and check ``params.yaml``, then apply ``a.b=c`` overrides.
+
+    Raises ParamsError with the full path of the first wrong key, what was expected and what was found.
+    """
+    if not path.is_file():
+        raise ParamsError(f"{path}: expected a params file, found nothing; 'rootstock init NAME' writes one")
+    try:
+        raw = yaml.safe_load(read_utf8(path))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark else ""
+        raise ParamsError(f"{path}{where}: expected YAML, found {getattr(error, 'problem', error)}") from error
+    if not isinstance(raw, dict):
+        raise ParamsError(f"{path}: expected a mapping of sections, found {type(raw).__name__}; compare 'rootstock init NAME'")
+    for override in overrides:
+        _apply(raw, override)
+    return parse_params(raw, path.name)
+
+
+def parse_params(raw: object, where: str) -> Params:
+    """Check an already parsed mapping; ``where`` names it in errors."""
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        raise ParamsError(_one_line(error, where)) from error
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise ParamsError(f"--set {override}: expected KEY.PATH=VALUE, found no '='")
+    steps = key.split(".")
+    node: Any = raw
+    for depth, step in enumerate(steps):
+        place: Any = int(step) if isinstance(node, list) and step.isdecimal() else step
+        known = range(len(node)) if isinstance(node, list) else node if isinstance(node, dict) else ()
+        if place not in known:
+            parent = ".".join(steps[:depth]) or "params"
+            raise ParamsError(f"--set {override}: {unknown_name(f'key of {parent}', step, map(str, known))}")
+        if depth == len(steps) - 1:
+            node[place] = yaml.safe_load(text)
+        else:
+            node = node[place]
+
+
+def _one_line(error: ValidationError, where: str) -> str:
+    details = error.errors(include_url=False)
+    first = details[0]
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"]).lstrip(".")
+    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    match first["type"]:
+        case "extra_forbidden":
+            said = "unknown key"
+            known = _known_keys(first["loc"][:-1])
+            if known:
+                said = unknown_name("key", first["loc"][-1], known)
+        case "missing":
+            said = "expected a value, found none; every key has its value in the file"
+        case "value_error":
+            said = str(first["ctx"]["error"])
+        case _:
+            said = f"{first['msg'][0].lower()}{first['msg'][1:]}, found {first['input']!r}"
+    return f"{where}: {path}: {said}{more}"
+
+
+def _known_keys(steps: tuple[int | str, ...]) -> tuple[str, ...]:
+    """Keys of the section at ``steps``; empty inside a list, where the Part's own message says enough."""
+    model: Any = Params
+    for step in steps:
+        field = getattr(model, "model_fields", {}).get(step)
+        model = getattr(field, "annotation", None)
+    return tuple(getattr(model, "model_fields", ()))

@@ -1,0 +1,271 @@
+"""The one plug-in idea: a Part is a file with a class that has frozen parameters and one method, found by its name.
+
+A family is an abstract Part that says which package its members live in. To add a member, add a file to that package with a
+class that names itself; nothing else has to be edited. ``params.yaml`` selects it by that name::
+
+    class Example(SimilarityMetric):
+        name: Literal["example"] = "example"
+        neighbours: int
+
+        def measure(self, pair: Pair) -> float | None: ...
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
+
+from rootstock.errors import unknown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from rootstock.backbone import Encoder
+    from rootstock.head import Head
+    from rootstock.records import CheckResult, Dataset, DriftResult, EvalReport, GateResult
+
+
+class Part(BaseModel):
+    """A named piece of behaviour with frozen parameters; every parameter has its value in ``params.yaml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+
+    family: ClassVar[str]
+    package: ClassVar[str]
+
+
+AnyPart = TypeVar("AnyPart", bound=Part)
+
+
+@cache
+def members(family: type[AnyPart]) -> dict[str, type[AnyPart]]:
+    """Every Part of a family by name, found by importing each module of the family's package.
+
+    Raises TypeError if two classes claim one name.
+    """
+    package = importlib.import_module(family.package)
+    found: dict[str, type[AnyPart]] = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{family.package}.{info.name}")
+        for _, member in inspect.getmembers(module, inspect.isclass):
+            if member.__module__ == module.__name__ and issubclass(member, family) and not inspect.isabstract(member):
+                name = str(member.model_fields["name"].default)
+                if name in found:
+                    raise TypeError(f"{member.__module__} and {found[name].__module__} both name a {family.family} '{name}'")
+                found[name] = member
+    return dict(sorted(found.items()))
+
+
+def parse_part(family: type[AnyPart], value: object) -> AnyPart:
+    """A Part from its mapping in ``params.yaml`` (``{name: ..., parameter: ...}``).
+
+    Raises ValueError naming the known members for a name that is none, and pydantic's error for a wrong parameter.
+    """
+    if isinstance(value, family):
+        return value
+    if not isinstance(value, dict) or "name" not in value:
+        raise ValueError(f"expected a {family.family} as a mapping with the key 'name', found {value!r}")
+    known = members(family)
+    if value["name"] not in known:
+        raise ValueError(unknown_name(family.family, value["name"], known))
+    part: AnyPart = known[value["name"]].model_validate(value)
+    return part
+
+
+def families() -> tuple[type[Part], ...]:
+    """Every family, in the order of the pipeline."""
+    return (Modality, Check, SimilarityMetric, FineTuneMethod, Gate, DriftTest)
+
+
+class Modality(Part, ABC):
+    """What one row's input is (a text, an image) and how it becomes tensors for a backbone."""
+
+    family: ClassVar[str] = "modality"
+    package: ClassVar[str] = "rootstock.data"
+
+    @abstractmethod
+    def load_processor(self, folder: Path) -> Any:
+        """The tokenizer or image processor saved in a backbone's or model's folder."""
+
+    @abstractmethod
+    def tensors(self, inputs: Sequence[Any], processor: Any) -> dict[str, Any]:
+        """A batch of n inputs as keyword tensors for the backbone's ``forward``."""
+
+    @abstractmethod
+    def lengths(self, inputs: Sequence[Any]) -> NDArray[np.int64]:
+        """A cost for each of n inputs, (n,), by which batches are sorted so that little padding is computed."""
+
+    @abstractmethod
+    def surface_features(self, fit_on: Sequence[Any], inputs: Sequence[Any]) -> Any:
+        """Classical features, (n, f), fitted on ``fit_on``: what the classical baseline sees."""
+
+    @abstractmethod
+    def descriptors(self, inputs: Sequence[Any]) -> pd.DataFrame:
+        """Readable numeric descriptors of n inputs (length, share of digits, brightness), (n, k): what drift is told in."""
+
+
+class Check(Part, ABC):
+    """One question to ask of a dataset before anything is learned from it."""
+
+    family: ClassVar[str] = "check"
+    package: ClassVar[str] = "rootstock.validation"
+
+    @abstractmethod
+    def inspect(self, rows: pd.DataFrame, dataset: Dataset) -> CheckResult:
+        """Judge the rows of all splits at once; columns ``id``, ``input``, ``label``, ``split``."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Frozen-backbone features of labelled rows."""
+
+    features: NDArray[np.float64]
+    """(n, d)"""
+    labels: NDArray[np.int64]
+    """(n,) indices into ``classes``"""
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A target and one candidate to learn from, as every similarity metric sees them."""
+
+    target: Labelled
+    source: Labelled | None
+    """None when the candidate has no rows to show: the backbone alone, the champion."""
+    log_probabilities: NDArray[np.float64] | None
+    """(n_target, c_head) of the target's rows under the candidate's own head, which never saw them; None without one."""
+    head_classes: tuple[str, ...]
+    """the c_head classes of that head"""
+    representation: NDArray[np.float64]
+    """(n_target, d') what the candidate offers a linear head: its features, and its head's outputs beside them."""
+
+
+class SimilarityMetric(Part, ABC):
+    """A number that says how much a candidate has to teach the target; higher is better."""
+
+    family: ClassVar[str] = "similarity metric"
+    package: ClassVar[str] = "rootstock.similarity"
+
+    weight: float
+    """Share of the standardised score in the combined ranking; 0 only shows it."""
+
+    @abstractmethod
+    def measure(self, pair: Pair) -> float | None:
+        """The score, higher is better; None where it is not defined for this pair."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled rows, with their features under the encoder that fitting starts from."""
+
+    inputs: Sequence[Any]
+    labels: NDArray[np.int64]
+    """(n,) indices of classes"""
+    features: NDArray[np.float64]
+    """(n, d)"""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What fitting starts from."""
+
+    load: Callable[[], Encoder]
+    """gives a fresh copy that may be changed"""
+    classes: int
+    prior: Head | None
+    """a head over these classes that was learned before, on the same features; None where there is none"""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted classifier, in memory."""
+
+    head: Head
+    encoder: Encoder | None
+    """the changed encoder; None when it was left as it was"""
+    heldout: dict[float, NDArray[np.float64]]
+    """setting -> (n_heldout, c) probabilities"""
+    losses: tuple[float, ...]
+    """mean training loss an epoch, nats a row"""
+    trainable_parameters: int
+
+
+class FineTuneMethod(Part, ABC):
+    """A way to fit a classifier on labelled rows, starting from a backbone."""
+
+    family: ClassVar[str] = "fine-tuning method"
+    package: ClassVar[str] = "rootstock.finetuning"
+
+    @abstractmethod
+    def fit(self, start: Start, rows: Rows, *, heldout: Rows | None, setting: float | None, seed: int) -> Fitted:
+        """Fit on ``rows``. ``heldout`` rows (never the test's) are only predicted, once a setting (epochs, a penalty), so that
+        cross-validation can choose one; with ``setting`` given, that one is fitted and nothing is chosen."""
+
+
+class Gate(Part, ABC):
+    """One condition for promotion, decided from the evaluation alone."""
+
+    family: ClassVar[str] = "gate"
+    package: ClassVar[str] = "rootstock.evaluation"
+
+    @abstractmethod
+    def decide(self, report: EvalReport, rows: pd.DataFrame) -> GateResult:
+        """Judge. ``rows`` holds the test rows: ``id``, ``label``, and ``predicted:NAME`` for ``model``, baselines, ``champion``."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows seen in one period, as every drift test sees them."""
+
+    descriptors: pd.DataFrame
+    """(n, k) numeric, from the modality"""
+    embeddings: NDArray[np.float64]
+    """(n, d) of the champion's backbone"""
+    probabilities: NDArray[np.float64]
+    """(n, c) of the champion"""
+
+
+class DriftTest(Part, ABC):
+    """A two-sample test between the champion's reference rows and a window of what it was asked since."""
+
+    family: ClassVar[str] = "drift test"
+    package: ClassVar[str] = "rootstock.monitoring"
+
+    @abstractmethod
+    def compare(self, reference: Window, current: Window, *, seed: int) -> tuple[DriftResult, ...]:
+        """One result a column or view compared, each with a p-value and an effect size."""
+
+
+if TYPE_CHECKING:
+    ModalityPart = Modality
+    CheckPart = Check
+    SimilarityMetricPart = SimilarityMetric
+    FineTuneMethodPart = FineTuneMethod
+    GatePart = Gate
+    DriftTestPart = DriftTest
+else:
+
+    def _field(family):
+        return Annotated[SerializeAsAny[family], BeforeValidator(lambda value: parse_part(family, value))]
+
+    ModalityPart = _field(Modality)
+    CheckPart = _field(Check)
+    SimilarityMetricPart = _field(SimilarityMetric)
+    FineTuneMethodPart = _field(FineTuneMethod)
+    GatePart = _field(Gate)
+    DriftTestPart = _field(DriftTest)

@@ -1,0 +1,409 @@
+"""Records: the frozen, typed results of stages, and all that passes between them.
+
+A record is saved as ``record.json`` beside the files it names. It is written last, so a folder without one is unfinished and is
+made again. Paths are relative to the project folder (where ``params.yaml`` stands), in which every command runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rootstock.errors import DataError
+from rootstock.files import sha256_of, sha256_of_json, write_text
+
+RECORD_FILE = "record.json"
+
+Verdict = Literal["pass", "fail", "inconclusive"]
+
+
+class Value(BaseModel):
+    """Base of everything inside a record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Artifact(Value):
+    """A file or folder by path and content."""
+
+    path: str
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Name what stands at ``path`` now."""
+        return cls(path=path.as_posix(), sha256=sha256_of(path))
+
+    def damage(self) -> str | None:
+        """Why this is no longer what was recorded, or None."""
+        path = Path(self.path)
+        if not path.exists():
+            return f"{self.path} is gone"
+        return None if sha256_of(path) == self.sha256 else f"{self.path} was changed"
+
+
+class Record(Value):
+    """A stage's result."""
+
+    def save(self, folder: Path) -> None:
+        """Write ``record.json`` atomically; call it last."""
+        write_text(folder / RECORD_FILE, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a saved record. Raises DataError naming the file if it is missing or not of this type."""
+        path = folder / RECORD_FILE
+        if not path.is_file():
+            raise DataError(f"{path}: expected a {cls.__name__}, found nothing; run the stage that makes it first")
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValidationError as error:
+            raise DataError(f"{path}: not a {cls.__name__} of this version; run the stage again") from error
+
+    def sha256(self) -> str:
+        """Hash of what the record says, free of where it is stored and how long it took."""
+        return sha256_of_json(_content(self.model_dump(mode="json")))
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """Every file the record names, at any depth."""
+        yield from _artifacts(self)
+
+    def damage(self) -> tuple[str, ...]:
+        """What is no longer as it was recorded: missing or changed files."""
+        return tuple(reason for artifact in self.artifacts() if (reason := artifact.damage()))
+
+
+#: Keys that say where or how fast, not what: they take no part in a record's hash.
+INCIDENTAL_KEYS = frozenset({"path", "seconds", "peak_mib", "rows_per_second"})
+
+
+def _content(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _content(inner) for key, inner in value.items() if key not in INCIDENTAL_KEYS}
+    return [_content(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _artifacts(value: object) -> Iterator[Artifact]:
+    if isinstance(value, Artifact):
+        yield value
+    elif isinstance(value, Value):
+        for field in type(value).model_fields:
+            yield from _artifacts(getattr(value, field))
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from _artifacts(inner)
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _artifacts(inner)
+
+
+class Measure(Value):
+    """A number with its interval; direction and unit travel with it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: str
+    higher_is_better: bool
+
+
+# ---- data ----------------------------------------------------------------------------------------------------------------
+
+
+class DatasetRevision(Value):
+    """One version of one dataset in the data registry."""
+
+    dataset: str
+    revision: str
+    """tag, ``NAME/vN``"""
+    git_sha: str
+    md5: str
+    """DVC's content hash of the rows file"""
+
+
+class Resolution(Record):
+    """Which revisions a run reads: "latest" turned into names that stay."""
+
+    registry: str
+    target: DatasetRevision
+    sources: tuple[DatasetRevision, ...]
+
+
+class RowsFile(Artifact):
+    """A Parquet file with the columns ``id``, ``input``, ``label``; ``input`` is a text or the bytes of a PNG image."""
+
+    rows: int
+
+
+class Dataset(Value):
+    """A dataset at one revision, cut into splits (target: ``train``, ``test``, ``unused``; source: ``train``)."""
+
+    name: str
+    modality: str
+    revision: DatasetRevision
+    splits: dict[str, RowsFile]
+    labels: tuple[str, ...]
+    """the c classes, sorted; index i is class i everywhere"""
+    class_counts: dict[str, dict[str, int]]
+    """split -> label -> rows"""
+
+
+class PreparedData(Record):
+    """The target and its possible sources, ready to be read."""
+
+    target: Dataset
+    sources: tuple[Dataset, ...]
+
+
+class CheckResult(Value):
+    """What one check found in one dataset."""
+
+    check: str
+    dataset: str
+    passed: bool
+    failing: int
+    rows: int
+    failing_rows: tuple[str, ...]
+    """ids of up to 20 of them"""
+    reason: str
+
+
+class ValidationReport(Record):
+    """Whether the data may be learned from. A source that fails is excluded; a target that fails ends the run."""
+
+    passed: bool
+    """of the target"""
+    results: tuple[CheckResult, ...]
+    excluded_sources: dict[str, str]
+    """source -> reason"""
+    suites: Artifact
+    """folder with a Great Expectations suite a dataset, as YAML"""
+    data_docs: str
+    """path of the Data Docs' first page"""
+
+
+# ---- models --------------------------------------------------------------------------------------------------------------
+
+
+class Incumbent(Record):
+    """The champion in production when the run began; ``version`` is None when there is none."""
+
+    version: str | None
+    model: Artifact | None
+    """its downloaded folder"""
+    run_key: str | None
+    """the inputs it came from"""
+
+
+class Candidate(Value):
+    """Something to transfer from, with every score."""
+
+    source: str
+    kind: Literal["backbone", "domain", "champion"]
+    scores: dict[str, float | None]
+    """metric -> score, higher is better; None where not defined"""
+    combined: float | None
+    """weighted mean of the standardised scores"""
+    predicted_gain: Measure | None
+    """accuracy over the backbone alone: cross-validated on the target's labelled rows, paired"""
+    rows: int
+    excluded: str | None
+
+
+class SourceRanking(Record):
+    """What to transfer from. ``chosen`` is None when nothing beats the backbone alone: a legal end."""
+
+    candidates: tuple[Candidate, ...]
+    """best first, excluded ones last"""
+    chosen: str | None
+    chosen_kind: Literal["backbone", "domain", "champion"]
+    reason: str
+    rows: int
+    """labelled target rows scored, the same for all candidates"""
+    seconds: float
+
+
+class Curve(Value):
+    """One learning curve."""
+
+    name: str
+    unit: str
+    x: tuple[float, ...]
+    """epochs"""
+    y: tuple[float, ...]
+
+
+class TunedBackbone(Record):
+    """The backbone after learning from the chosen source; ``model`` is a folder with adapters or weights to start from."""
+
+    source: str | None
+    method: str
+    model: Artifact | None
+    """None when the backbone is used as it is"""
+    rows: int
+    curves: tuple[Curve, ...]
+    seconds: float
+
+
+class MethodScore(Value):
+    """A method's cross-validated result on the target's labelled rows."""
+
+    method: str
+    source: str | None
+    accuracy: Measure
+    log_loss: Measure
+    epochs: int | None
+    """epochs at which the held-out loss was lowest, mean over folds"""
+
+
+class TrainedModel(Record):
+    """The candidate for registration."""
+
+    model: Artifact
+    source: str | None
+    method: str
+    cross_validation: tuple[MethodScore, ...]
+    reason: str
+    trainable_parameters: int
+    total_parameters: int
+    curves: tuple[Curve, ...]
+    seconds: float
+    peak_mib: float
+
+
+class Ladder(Record):
+    """The baselines' predictions on the target's test rows, made without its test labels."""
+
+    predictions: Artifact
+    """Parquet: ``id``, then ``NAME:LABEL`` probabilities for each rung and label"""
+    rungs: tuple[str, ...]
+    """weakest idea first"""
+    notes: dict[str, str]
+    seconds: float
+
+
+# ---- evaluation ----------------------------------------------------------------------------------------------------------
+
+
+class Scored(Value):
+    """One model measured on the test rows."""
+
+    name: str
+    measures: dict[str, Measure]
+    note: str
+
+
+class EvalReport(Record):
+    """The model beside the baselines and the champion, all on the same rows."""
+
+    dataset: str
+    revision: str
+    labels: tuple[str, ...]
+    measures: dict[str, Measure]
+    per_class: dict[str, dict[str, Measure]]
+    """label -> recall, precision, f1"""
+    baselines: tuple[Scored, ...]
+    champion: Scored | None
+    confusion: tuple[tuple[int, ...], ...]
+    """(c, c), rows are the true class"""
+    predictions: Artifact
+    """Parquet: ``id``, ``label``, ``predicted:NAME`` and ``probability:NAME`` (of the predicted class) for each model"""
+    seconds: float
+
+
+class GateResult(Value):
+    """One gate's answer."""
+
+    gate: str
+    verdict: Verdict
+    observed: str
+    required: str
+    reason: str
+
+
+class GateVerdict(Record):
+    """Whether the model may take the champion's place."""
+
+    verdict: Verdict
+    results: tuple[GateResult, ...]
+    reason: str
+
+
+class Registration(Record):
+    """What was done in the model registry."""
+
+    model: str
+    version: str | None
+    """None when the gates refused"""
+    alias: Literal["champion", "challenger"] | None
+    run_id: str
+    uri: str | None
+    previous: str | None
+    """the champion's version before"""
+    reason: str
+
+
+class Report(Record):
+    """The decision report of a run."""
+
+    html: Artifact
+
+
+# ---- the loop ------------------------------------------------------------------------------------------------------------
+
+
+class DriftResult(Value):
+    """One comparison of a window with the reference."""
+
+    test: str
+    view: str
+    """the column or view compared"""
+    statistic: float
+    p_value: float
+    effect: float
+    """size of the difference, in the unit the test names"""
+    effect_floor: float
+    drifted: bool
+    """after the correction for many looks, and above the floor"""
+    reason: str
+
+
+class DriftReport(Record):
+    """A window of the prediction log beside the champion's reference data."""
+
+    model: str
+    version: str
+    window: str
+    rows: int
+    reference_rows: int
+    results: tuple[DriftResult, ...]
+    drifted: bool
+    evidently_html: Artifact
+    evidently_json: Artifact
+    created: str
+    """UTC, ISO 8601"""
+
+
+class RetrainDecision(Record):
+    """Retrain or not, and why."""
+
+    retrain: bool
+    reason: str
+    window: str
+    data_revision: str
+    new_data: bool
+    cool_down_until: str | None
+    """UTC, ISO 8601"""
+
+
+def load_json(path: Path) -> Any:
+    """Parse a JSON file; a DataError names it if it is broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: expected JSON, found {error}; delete it and run again") from error

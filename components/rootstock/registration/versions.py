@@ -1,0 +1,113 @@
+"""Versions of a registered model: what is in production, what there was, and moving back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rootstock.errors import InputError, ServiceError, unknown_name
+from rootstock.files import sha256_of
+from rootstock.params import RegistrationParams
+from rootstock.records import Artifact, Incumbent
+from rootstock.registration import mlflow_registry as registry
+from rootstock.registration.mlflow_registry import KEY_TAG, SHA256_TAG, Version
+from rootstock.registration.promotion import CHALLENGER, CHAMPION, PREVIOUS
+
+MOVED_TAG = "rootstock.moved"
+
+
+def find_incumbent(*, registration: RegistrationParams, workspace: str, folder: Path) -> Incumbent:
+    """The champion, its model folder downloaded to ``folder/version-N``; all None where no version is champion.
+
+    Raises ServiceError if the registry cannot say, or gives back other weights than were registered.
+    """
+    client = registry.tracking(workspace)
+    number = registry.find_aliases(client, registration.model).get(CHAMPION)
+    if number is None:
+        return Incumbent(version=None, model=None, run_key=None)
+    version = next(v for v in registry.find_versions(client, registration.model) if v.version == number)
+    path = folder / f"version-{number}"
+    if not path.is_dir() or sha256_of(path) != version.tags.get(SHA256_TAG):
+        registry.fetch_model(f"models:/{registration.model}/{number}", path)
+    return Incumbent(version=number, model=_verified(path, version, registration.model), run_key=version.tags.get(KEY_TAG))
+
+
+def list_versions(model: str, *, workspace: str) -> tuple[Version, ...]:
+    """Every version of a model, oldest first; empty where there is none."""
+    return registry.find_versions(registry.tracking(workspace), model)
+
+
+def find_version(model: str, alias_or_version: str, *, workspace: str) -> Version:
+    """The version with this number or alias. Raises InputError listing the known ones."""
+    versions = list_versions(model, workspace=workspace)
+    wanted = alias_or_version.removeprefix("@")
+    for version in versions:
+        if wanted == version.version or wanted in version.aliases:
+            return version
+    if not versions:
+        raise InputError(f"model '{model}' has no versions yet (asked for '{wanted}'); 'rootstock run' registers one")
+    known = [name for version in versions for name in (version.version, *version.aliases)]
+    raise InputError(unknown_name(f"version or alias of model '{model}'", wanted, known))
+
+
+def download_model(model: str, alias_or_version: str, *, workspace: str, folder: Path) -> tuple[str, Path]:
+    """Version number, and its model folder downloaded to ``folder``.
+
+    Raises InputError for an unknown version, ServiceError if the registry gives back other weights than were registered.
+    """
+    version = find_version(model, alias_or_version, workspace=workspace)
+    path = registry.fetch_model(f"models:/{model}/{version.version}", folder)
+    _verified(path, version, model)
+    return version.version, path
+
+
+def promote(model: str, alias_or_version: str, *, reason: str, workspace: str) -> tuple[str | None, str]:
+    """Make a version champion by hand: (champion before, champion now). The one before becomes ``previous``.
+
+    The reason is kept as a tag of the version. Raises InputError for an unknown version.
+    """
+    version = find_version(model, alias_or_version, workspace=workspace)
+    client = registry.tracking(workspace)
+    before = registry.find_aliases(client, model).get(CHAMPION)
+    if before == version.version:
+        return before, before
+    registry.tag_version(client, model, version.version, {MOVED_TAG: reason})
+    make_champion(client, model, version.version, before=before)
+    return before, version.version
+
+
+def rollback(model: str, *, reason: str, workspace: str) -> tuple[str, str]:
+    """Make ``previous`` champion again: (champion before, champion now). The one before keeps no alias.
+
+    Raises InputError if there is no version to go back to; a second rollback in a row is one such case.
+    """
+    client = registry.tracking(workspace)
+    aliases = registry.find_aliases(client, model)
+    if CHAMPION not in aliases or PREVIOUS not in aliases:
+        found = ", ".join(f"{alias}: version {version}" for alias, version in sorted(aliases.items())) or "no alias"
+        raise InputError(f"model '{model}': expected a champion and a previous version to go back to, found {found}; promote one")
+    registry.tag_version(client, model, aliases[CHAMPION], {MOVED_TAG: reason})
+    registry.set_alias(client, model, CHAMPION, aliases[PREVIOUS])
+    registry.set_alias(client, model, PREVIOUS, None)
+    return aliases[CHAMPION], aliases[PREVIOUS]
+
+
+def make_champion(client: object, model: str, version: str, *, before: str | None) -> None:
+    """Move the aliases, in an order that can be broken off anywhere and done again."""
+    if before is not None and before != version:
+        registry.set_alias(client, model, PREVIOUS, before)
+    registry.set_alias(client, model, CHAMPION, version)
+    aliases = registry.find_aliases(client, model)
+    for alias in (CHALLENGER, *((PREVIOUS,) if before is None else ())):
+        if aliases.get(alias) == version:
+            registry.set_alias(client, model, alias, None)
+
+
+def _verified(path: Path, version: Version, model: str) -> Artifact:
+    artifact = Artifact.of(path)
+    expected = version.tags.get(SHA256_TAG)
+    if expected is not None and expected != artifact.sha256:
+        raise ServiceError(
+            f"model '{model}' version {version.version}: expected a model folder with sha256 {expected[:12]}, the artifact store "
+            f"gave {artifact.sha256[:12]}; the stored files were changed: restore them, or roll back to another version"
+        )
+    return artifact

@@ -1,0 +1,1 @@
+"""The decision report and the model card."""

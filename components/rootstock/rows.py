@@ -1,0 +1,97 @@
+"""Rows of prepared data sets, and their features under an encoder, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rootstock.backbone import Encoder, content_hash, embed_cached, load_encoder, locate
+from rootstock.classifier import load_tuned_encoder, read_card
+from rootstock.errors import DataError
+from rootstock.files import sha256_of_json
+from rootstock.part import Modality, Rows
+from rootstock.records import Artifact, Dataset
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+def read_split(dataset: Dataset, split: str) -> pd.DataFrame:
+    """Columns ``id``, ``input``, ``label`` of one split. Raises DataError if the file is gone."""
+    import pandas as pd
+
+    path = Path(dataset.splits[split].path)
+    if not path.is_file():
+        raise DataError(f"{path}: expected the {split} rows of {dataset.name}, found nothing; run 'rootstock run' again")
+    return pd.read_parquet(path)
+
+
+def label_indices(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
+    """(n,) index of each label among the classes. Raises DataError for a label that is none of them."""
+    import numpy as np
+
+    place = {name: index for index, name in enumerate(classes)}
+    if unknown := sorted(set(labels) - set(place)):
+        raise DataError(f"expected labels among {', '.join(classes)}, found '{unknown[0]}'; prepare the data again")
+    return np.array([place[label] for label in labels], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """An encoder that is loaded only when its features are not yet kept."""
+
+    key: str
+    """content hash"""
+    load: Callable[[], Encoder]
+    cache_folder: Path
+
+    def embed(self, inputs: Sequence[object], *, rows_sha256: str, label: str) -> NDArray[np.float64]:
+        """(n, d) features of the rows file with this hash."""
+        encoder = _Lazy(self.load)
+        key = sha256_of_json([self.key, rows_sha256])[:32]
+        return embed_cached(encoder, inputs, key=key, cache_folder=self.cache_folder, label=label)  # type: ignore[arg-type]
+
+    def rows(self, dataset: Dataset, split: str) -> Rows:
+        """A split with its features."""
+        frame = read_split(dataset, split)
+        features = self.embed(list(frame["input"]), rows_sha256=dataset.splits[split].sha256, label=f"embedding {dataset.name}")
+        return Rows(list(frame["input"]), label_indices(list(frame["label"]), dataset.labels), features)
+
+
+class _Lazy:
+    """Stands for an encoder until it is asked to embed."""
+
+    def __init__(self, load: Callable[[], Encoder]) -> None:
+        self._load = load
+
+    def embed(self, inputs: Sequence[object], label: str) -> NDArray[np.float64]:
+        return self._load().embed(inputs, label)
+
+
+def bare_encoder(name: str, modality: Modality, *, pooling: str, batch_rows: int, cache_folder: Path) -> EncoderSource:
+    """The backbone as it was published."""
+    folder = locate(name)
+
+    def load() -> Encoder:
+        return Encoder(load_encoder(folder), modality.load_processor(folder), modality, pooling, batch_rows)
+
+    key = sha256_of_json([content_hash(folder), modality.model_dump(mode="json"), pooling])
+    return EncoderSource(key, load, cache_folder)
+
+
+def tuned_encoder(model: Artifact, *, batch_rows: int, cache_folder: Path) -> EncoderSource:
+    """The backbone of a model folder, with what it has learned."""
+    folder = Path(model.path)
+    read_card(folder)
+    return EncoderSource(model.sha256, lambda: load_tuned_encoder(folder, batch_rows), cache_folder)
+
+
+@cache
+def feature_folder(workspace: str) -> Path:
+    """Where features are kept."""
+    return Path(workspace) / "features"

@@ -1,0 +1,1 @@
+"""Source-domain similarity: metrics, one a file."""

@@ -1,0 +1,171 @@
+"""Tables as people hand them over: CSV, TSV, JSONL and Parquet files, and folders of images.
+
+Reading is raw: it answers what stands in the file, and judges only whether it is a table at all. What the columns mean is the
+business of who asked for it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rootstock.errors import DataError
+from rootstock.files import read_utf8, write_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+ENDINGS = (*SEPARATORS, ".jsonl", ".parquet")
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Rows of a table file, in order, by its ending: .csv, .tsv, .jsonl (or .ndjson), .parquet.
+
+    Every cell of a CSV or TSV file is text, and an empty one is null, so ``NA`` stays a word and ``007`` stays an identifier.
+    Raises DataError (InputError for a missing or non-UTF-8 file) naming the file and, where there is one, the line.
+    """
+    import pandas as pd
+
+    ending = _ending(path)
+    if not path.is_file():
+        raise DataError(f"{path}: expected a table file, found {'a folder' if path.is_dir() else 'nothing'}; check the path")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: expected rows, found an empty file")
+    if ending == ".parquet":
+        try:
+            frame = pd.read_parquet(path)
+        except (ValueError, OSError) as error:
+            raise DataError(f"{path}: expected a Parquet file, found something else ({error}); write it again") from error
+    else:
+        text = read_utf8(path)
+        frame = _parse_jsonl(text, path) if ending == ".jsonl" else _parse_separated(text, SEPARATORS[ending], path)
+    if frame.empty:
+        raise DataError(f"{path}: expected rows, found none under the columns {', '.join(map(str, frame.columns)) or '(none)'}")
+    return frame.reset_index(drop=True)
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame without its index, atomically, in the format of the path's ending. Raises DataError for an unknown one."""
+    ending = _ending(path)
+
+    def write(temporary: Path) -> None:
+        if ending == ".parquet":
+            frame.to_parquet(temporary, index=False)
+        elif ending == ".jsonl":
+            frame.to_json(temporary, orient="records", lines=True, force_ascii=False, double_precision=15)
+        else:
+            frame.to_csv(temporary, index=False, sep=SEPARATORS[ending], encoding="utf-8")
+
+    write_file(path, write)
+
+
+def check_ending(path: Path) -> None:
+    """Raise DataError if no table can be written or read under this name: call it before any work is done."""
+    _ending(path)
+
+
+def read_image_folder(folder: Path) -> pd.DataFrame:
+    """Images under a folder, sorted by path: ``id`` (relative path with ``/``) and ``input`` (the bytes of a PNG image).
+
+    A first folder level, where there is one, can be had from ``id``. Other files are left alone. Raises DataError for a
+    missing folder, one without images, and an image that cannot be decoded.
+    """
+    import pandas as pd
+
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "nothing"
+        raise DataError(f"{folder}: expected a folder of images, found {found}; check the path")
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in IMAGE_ENDINGS)
+    if not paths:
+        raise DataError(f"{folder}: expected images ({', '.join(IMAGE_ENDINGS)}), found none")
+    ids = [path.relative_to(folder).as_posix() for path in paths]
+    return pd.DataFrame({"id": ids, "input": [_png_bytes(path) for path in paths]})
+
+
+def _ending(path: Path) -> str:
+    ending = path.suffix.lower()
+    ending = ".jsonl" if ending == ".ndjson" else ending
+    if ending not in ENDINGS:
+        raise DataError(f"{path}: expected a file ending in {', '.join(ENDINGS)}, found '{path.suffix}'; rename or convert it")
+    return ending
+
+
+def _check_header(header: list[str], path: Path) -> None:
+    if repeated := sorted({name for name in header if header.count(name) > 1}):
+        raise DataError(f"{path}: expected each column once, found more than one '{repeated[0]}' in the header; rename one")
+
+
+def _parse_separated(text: str, separator: str, path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    csv.field_size_limit(sys.maxsize)  # the default refuses a field over 128 KiB; how long a text may be is judged elsewhere
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    rows: list[list[str | None]] = []
+    header: list[str] = []
+    try:
+        for cells in reader:
+            if not cells:
+                continue
+            if not header:
+                header = cells
+                _check_header(header, path)
+            elif len(cells) != len(header):
+                raise DataError(
+                    f"{path}: expected {len(header)} cells as in the header, found {len(cells)} in the row that ends at line "
+                    f"{reader.line_num}; quote cells that hold the separator"
+                )
+            else:
+                rows.append([cell or None for cell in cells])
+    except csv.Error as error:
+        raise DataError(
+            f"{path}: expected cells quoted as in RFC 4180, found none such at line {reader.line_num} ({error})"
+        ) from error
+    return pd.DataFrame(rows, columns=header)
+
+
+def _parse_jsonl(text: str, path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(text.split("\n"), start=1):  # not splitlines(): U+2028 may stand inside a JSON string
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}: expected a JSON object on each line, found {error} at line {number}") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{path}: expected a JSON object on each line, found {type(row).__name__} at line {number}")
+        if "\\ud" in line.lower() and _has_lone_surrogate(row):
+            raise DataError(f"{path}: expected text, found half of a UTF-16 surrogate pair at line {number}; write it as UTF-8")
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _has_lone_surrogate(row: dict[str, Any]) -> bool:
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _png_bytes(path: Path) -> bytes:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            if image.format == "PNG":
+                image.load()
+                return path.read_bytes()
+            buffer = io.BytesIO()
+            image.convert("RGB").save(buffer, format="PNG")
+            return buffer.getvalue()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: expected an image, found one that cannot be decoded ({error}); replace or remove it") from error

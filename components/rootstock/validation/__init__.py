@@ -1,0 +1,1 @@
+"""Validation: data checks, one a file."""

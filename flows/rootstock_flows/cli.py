@@ -1,0 +1,58 @@
+"""The command line: one command a file of ``commands/``, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import click
+from rootstock import __version__
+from rootstock.errors import InputError, RootstockError, unknown_name
+
+from rootstock_flows import commands
+from rootstock_flows.environment import opt_out
+
+
+class LazyGroup(click.Group):
+    """Finds commands by file name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the files in ``commands/``."""
+        return sorted(info.name for info in pkgutil.iter_modules(commands.__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the one that is asked for."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(f"{commands.__name__}.{cmd_name}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Like click's, with the nearest name in the error."""
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            raise click.UsageError(unknown_name("command", args[0], self.list_commands(ctx)))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rootstock")
+def command_line() -> None:
+    """Transfer learning that retrains itself, with evidence for every decision."""
+
+
+def main() -> None:
+    """Entry point: run a command, and turn an error into one line and an exit code."""
+    opt_out()
+    try:
+        command_line.main(standalone_mode=False)
+    except RootstockError as error:
+        _end(str(error), error.exit_code)
+    except click.ClickException as error:
+        _end(error.format_message(), InputError.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _end("interrupted; the same command goes on where it stopped", 130)
+
+
+def _end(message: str, exit_code: int) -> None:
+    click.echo(f"error: {message}", err=True)
+    raise SystemExit(exit_code)

@@ -1,0 +1,51 @@
+"""``rootstock init``: begin a task."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from rootstock_flows.session import emit
+
+#: Kept equal to the repository's params.yaml by a test.
+TEMPLATE = Path(__file__).parent.parent / "params_template.yaml"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SOURCES = "# datasets to learn from: 'rootstock data add NAME PATH' first, then [NAME, ...]"
+
+
+@click.command(name="init")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(name: str, as_json: bool) -> None:
+    """Write a folder NAME with a params.yaml to begin a task from."""
+    from rootstock.errors import InputError
+    from rootstock.files import new_folder, write_text
+
+    folder = Path(name)
+    task = folder.name
+    if not _NAME.fullmatch(task):
+        raise InputError(f"expected a name of letters, digits, '.', '_' and '-', found '{task}'; choose another name")
+    if folder.exists():
+        raise InputError(f"{folder}: expected a name that is free, found something there; choose another name or remove it")
+    with new_folder(folder) as temporary:
+        write_text(temporary / "params.yaml", params_for(task, TEMPLATE.read_text(encoding="utf-8")))
+    steps = [f"cd {folder}", f"rootstock data add {task} PATH", "rootstock run"]
+    text = [f"Wrote {folder / 'params.yaml'}: every value stands there. Next:", *(f"  {step}" for step in steps)]
+    emit({"params": (folder / "params.yaml").as_posix(), "next": steps}, as_json=as_json, text="\n".join(text))
+
+
+def params_for(task: str, template: str) -> str:
+    """The template with the task's own names; comments and every other value stay."""
+    for key in ("task", "target", "model", "experiment"):
+        template = _replace(
+            template, rf"^(\s*{key}:) \S+[^\S\n]*(?=#|$)", lambda match: f"{match[1]} {task}  ".ljust(len(match[0]))
+        )
+    template = re.sub(r"[^\S\n]+$", "", template, flags=re.MULTILINE)
+    return _replace(template, r"^(\s*sources:) .*$", lambda match: f"{match[1]} []".ljust(33) + _SOURCES)
+
+
+def _replace(text: str, pattern: str, by: Callable[[re.Match[str]], str]) -> str:
+    return re.sub(pattern, by, text, count=1, flags=re.MULTILINE)

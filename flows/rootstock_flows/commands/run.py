@@ -1,0 +1,42 @@
+"""``rootstock run``: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rootstock_flows.session import emit, open_project, params_options, say
+
+
+@click.command()
+@params_options
+@click.option("--force", is_flag=True, help="Run even if the champion was made from these very inputs.")
+def command(params_file: Path, overrides: tuple[str, ...], as_json: bool, force: bool) -> None:
+    """Validate, rank sources, fine-tune, evaluate, decide, register, report."""
+    params = open_project(params_file, overrides)
+    from rootstock_flows.lock import only_run
+    from rootstock_flows.session import clean_output
+
+    with only_run(params.task, params.workspace), clean_output():
+        say(f"{params.task}: target {params.data.target}, sources {', '.join(params.data.sources) or 'none'}")
+        from rootstock_flows.train import run_train
+
+        document = run_train(params, force=force)
+    emit(document, as_json=as_json, text=_text(document))
+    if document["status"] == "invalid data":
+        from rootstock.errors import Refusal
+
+        failed = next(result for result in document["validation"]["results"] if not result["passed"])
+        raise Refusal(f"{failed['dataset']}: check {failed['check']} failed: {failed['reason']}; see {document['report']}")
+
+
+def _text(document: dict[str, object]) -> str:
+    registration = document["registration"]
+    said = {
+        "promoted": "promoted", "challenger": "kept as challenger", "refused": "refused", "unchanged": "nothing changed",
+        "invalid data": "the data was refused",
+    }[str(document["status"])]  # fmt: skip
+    reason = registration["reason"] if isinstance(registration, dict) else ""
+    version = f"version {registration['version']} " if isinstance(registration, dict) and registration["version"] else ""
+    return f"{document['task']}: {version}{said}. {reason}\nreport: {document['report']}"

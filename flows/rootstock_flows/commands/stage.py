@@ -1,0 +1,29 @@
+"""``rootstock stage NAME``: one stage from files to files, as ``dvc repro`` calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rootstock_flows.session import clean_output, emit, open_project, params_options, say
+
+
+@click.command()
+@click.argument("name")
+@params_options
+def command(name: str, params_file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Run one stage from the records of the stages before it."""
+    params = open_project(params_file, overrides)
+    from rootstock.records import Record
+    from rootstock.stages import find_stage, producer, run_stage
+
+    from rootstock_flows.describe import describe
+
+    stage = find_stage(name)
+    root = Path(params.workspace) / "experiment"
+    with clean_output():
+        inputs: dict[type[Record], Record] = {kind: kind.load(root / producer(kind).name) for kind in stage.inputs}
+        record = run_stage(stage, inputs, params=params, folder=root / name, run_key="experiment")
+    say(f"{name}: {describe(record)}")
+    emit(record, as_json=as_json, text=(root / name / "record.json").as_posix())

@@ -1,0 +1,98 @@
+"""One line about a record, for people who watch a run."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from rootstock.records import (
+    EvalReport,
+    GateVerdict,
+    Incumbent,
+    Ladder,
+    Measure,
+    PreparedData,
+    Record,
+    Registration,
+    Resolution,
+    SourceRanking,
+    TrainedModel,
+    TunedBackbone,
+    ValidationReport,
+)  # fmt: skip
+
+
+def interval(measure: Measure) -> str:
+    """A number with its interval."""
+    return f"{measure.value:.3f} [{measure.low:.3f}, {measure.high:.3f}]"
+
+
+@singledispatch
+def describe(record: Record) -> str:
+    """What the record says, in one line."""
+    return type(record).__name__
+
+
+@describe.register
+def _(record: Resolution) -> str:
+    return f"{record.target.revision} from {', '.join(source.revision for source in record.sources) or 'no sources'}"
+
+
+@describe.register
+def _(record: Incumbent) -> str:
+    return f"champion is version {record.version}" if record.version else "no champion yet"
+
+
+@describe.register
+def _(record: PreparedData) -> str:
+    rows = {name: split.rows for name, split in record.target.splits.items()}
+    return f"{rows['train']} labelled rows, {rows['test']} for the test, {len(record.target.labels)} classes"
+
+
+@describe.register
+def _(record: ValidationReport) -> str:
+    failed = [result for result in record.results if not result.passed]
+    excluded = f"; excluded: {', '.join(record.excluded_sources)}" if record.excluded_sources else ""
+    return f"{'passed' if record.passed else 'FAILED'}: {len(record.results)} checks, {len(failed)} failed{excluded}"
+
+
+@describe.register
+def _(record: SourceRanking) -> str:
+    return record.reason
+
+
+@describe.register
+def _(record: TunedBackbone) -> str:
+    return (
+        f"learned from {record.rows} rows of {record.source}"
+        if record.rows
+        else f"starts from {record.source or 'the backbone alone'}"
+    )
+
+
+@describe.register
+def _(record: TrainedModel) -> str:
+    return record.reason
+
+
+@describe.register
+def _(record: Ladder) -> str:
+    return ", ".join(record.rungs)
+
+
+@describe.register
+def _(record: EvalReport) -> str:
+    best = max(record.baselines, key=lambda rung: rung.measures["accuracy"].value)
+    return (
+        f"accuracy {interval(record.measures['accuracy'])} on {record.measures['accuracy'].n} rows; "
+        f"best baseline {best.name} {interval(best.measures['accuracy'])}"
+    )
+
+
+@describe.register
+def _(record: GateVerdict) -> str:
+    return f"{record.verdict}: {record.reason}"
+
+
+@describe.register
+def _(record: Registration) -> str:
+    return f"version {record.version} is {record.alias or 'registered'}" if record.version else f"not registered: {record.reason}"

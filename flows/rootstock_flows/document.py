@@ -1,0 +1,54 @@
+"""The run's answer as one JSON document."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from rootstock.records import (
+    EvalReport,
+    GateVerdict,
+    Incumbent,
+    Ladder,
+    PreparedData,
+    Record,
+    Registration,
+    Resolution,
+    SourceRanking,
+    TrainedModel,
+    TunedBackbone,
+    ValidationReport,
+)  # fmt: skip
+
+from rootstock_flows.steps import Run
+
+Status = Literal["promoted", "challenger", "refused", "invalid data", "unchanged"]
+
+SECTIONS: dict[str, type[Record]] = {
+    "incumbent": Incumbent, "validation": ValidationReport, "ranking": SourceRanking, "source_tuning": TunedBackbone,
+    "training": TrainedModel, "ladder": Ladder, "evaluation": EvalReport, "verdict": GateVerdict, "registration": Registration,
+}  # fmt: skip
+
+
+def status_of(run: Run) -> Status:
+    """How the run ended."""
+    validation, registration = run.get(ValidationReport), run.get(Registration)
+    if validation is not None and not validation.passed:
+        return "invalid data"
+    if registration is None or registration.version is None:
+        return "refused"
+    return "promoted" if registration.alias == "champion" else "challenger"
+
+
+def run_document(run: Run, *, report: str) -> dict[str, Any]:
+    """Every record of the run under its name; None for stages that a legal end left out."""
+    resolution, prepared = run.get(Resolution), run.get(PreparedData)
+    document: dict[str, Any] = {"task": run.params.task, "status": status_of(run), "run_key": run.run_key}
+    document["data"] = {
+        "revision": resolution.target.revision if resolution else None,
+        "resolution": resolution.model_dump(mode="json") if resolution else None,
+        "prepared": prepared.model_dump(mode="json") if prepared else None,
+    }
+    for name, kind in SECTIONS.items():
+        record = run.records.get(kind)
+        document[name] = record.model_dump(mode="json") if record else None
+    return {**document, "seconds": run.seconds, "reused": run.reused, "report": report}

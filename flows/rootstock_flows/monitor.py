@@ -1,0 +1,145 @@
+"""The watch: a window of the prediction log beside the champion's reference, and the decision to retrain or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.events import emit_event
+from rootstock.errors import DataError
+from rootstock.monitoring.decide import decide
+from rootstock.monitoring.monitor import monitor_window
+from rootstock.monitoring.prediction_log import PredictionLog
+from rootstock.params import Params, load_params, parse_params
+from rootstock.records import DriftReport, Incumbent, PreparedData, Resolution, RetrainDecision
+from rootstock.registration.versions import find_version
+
+from rootstock_flows import server
+from rootstock_flows.session import clean_output, say
+from rootstock_flows.steps import Run
+
+REVISION_TAG = "rootstock.data_revision"
+DRIFT_EVENT = "rootstock.drift.detected"
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a window: what was seen and what follows from it."""
+
+    report: DriftReport | None
+    """None while the prediction log holds no full window"""
+    decision: RetrainDecision
+
+
+@flow(name="rootstock-monitor", flow_run_name="watch", validate_parameters=False, log_prints=False)
+def monitor(params: dict[str, Any], batch: str | None = None, now: str | None = None) -> dict[str, Any]:
+    """Compare, decide, write both down; an event goes to the server when the decision is to retrain."""
+    parsed = parse_params(params, "params.yaml")
+    server.note(parsed.workspace)
+    look = look_at(parsed, batch=batch, now=datetime.fromisoformat(now) if now else datetime.now(UTC))
+    if look.report is not None:
+        page = Path(look.report.evidently_html.path).resolve().as_uri()
+        create_link_artifact(key="drift-report", link=page, link_text=f"Evidently: {look.report.window}")
+    create_markdown_artifact(
+        key="retrain-decision", markdown=f"# {'retrain' if look.decision.retrain else 'wait'}\n\n{look.decision.reason}"
+    )
+    if look.decision.retrain:
+        resource = {"prefect.resource.id": f"rootstock.model.{parsed.registration.model}"}
+        emit_event(DRIFT_EVENT, resource=resource, payload=look.decision.model_dump(mode="json"))
+    return {
+        "drift": look.report.model_dump(mode="json") if look.report else None,
+        "decision": look.decision.model_dump(mode="json"),
+    }
+
+
+@flow(name="rootstock-scheduled-monitor", validate_parameters=False, log_prints=False)
+def scheduled_monitor(params_file: str = "params.yaml", overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The watch for a deployment: reads the params file on the worker."""
+    document: dict[str, Any] = monitor(load_params(Path(params_file), tuple(overrides)).model_dump(mode="json"))
+    return document
+
+
+def look_at(params: Params, *, batch: str | None, now: datetime) -> Look:
+    """Look at a named batch or the newest window, and decide. Raises DataError if there is no champion to watch."""
+    run = Run(params)
+    incumbent = run.step("incumbent", Incumbent)
+    if incumbent.version is None or incumbent.model is None:
+        raise DataError(f"model {params.registration.model}: expected a champion to watch, found none; 'rootstock run' makes one")
+    newest = run.step("resolve", Resolution).target.revision
+    version = find_version(params.registration.model, incumbent.version, workspace=params.workspace)
+    revision = version.tags.get(REVISION_TAG, newest)
+    prepared = _prepared_at(params, revision)
+    folder = Path(params.workspace) / "monitoring" / f"{now:%Y%m%dT%H%M%SZ}-{batch or 'window'}"
+    report = _watch(params, prepared, incumbent, batch=batch, folder=folder, now=now)
+    decision = decide(
+        report,
+        champion_revision=revision,
+        newest_revision=newest,
+        last_retrain=last_retrain(params.workspace),
+        classes=len(prepared.target.labels),
+        data=params.data,
+        monitoring=params.monitoring,
+        now=now,
+    )
+    decision.save(folder / "decision")
+    say(f"  {'decide':<10} {'retrain' if decision.retrain else 'wait'}: {decision.reason}")
+    return Look(report, decision)
+
+
+def _prepared_at(params: Params, revision: str) -> PreparedData:
+    """The data that the champion was built on."""
+    pinned = Run(params.model_copy(update={"data": params.data.model_copy(update={"revision": revision})}))
+    pinned.step("resolve", Resolution)
+    return pinned.step("prepare", PreparedData)
+
+
+def _watch(
+    params: Params, prepared: PreparedData, incumbent: Incumbent, *, batch: str | None, folder: Path, now: datetime
+) -> DriftReport | None:
+    log, version = PredictionLog.of(params.workspace, params.registration.model), str(incumbent.version)
+    if batch is None and log.count(version) < params.monitoring.window_rows:
+        found = log.count(version)
+        say(f"  {'watch':<10} {found} predictions of version {version} so far, a window has {params.monitoring.window_rows}")
+        return None
+    if incumbent.model is None:
+        raise TypeError("there is no champion to watch")
+    with clean_output():
+        report = monitor_window(
+            prepared,
+            model_folder=Path(incumbent.model.path),
+            version=version,
+            batch=batch,
+            data=params.data,
+            registration=params.registration,
+            monitoring=params.monitoring,
+            seed=params.seed,
+            workspace=params.workspace,
+            folder=folder,
+            now=now,
+        )
+        report.save(folder)
+    drifted = [result.view for result in report.results if result.drifted]
+    say(f"  {'watch':<10} {report.window}: {'drift in ' + ', '.join(drifted) if drifted else 'no drift'}, {report.rows} rows")
+    return report
+
+
+def last_retrain(workspace: str) -> datetime | None:
+    """When it was last decided to retrain."""
+    for path in sorted((Path(workspace) / "monitoring").glob("*/decision"), reverse=True):
+        if RetrainDecision.load(path).retrain:
+            return datetime.strptime(path.parent.name.split("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return None
+
+
+def run_monitor(params: Params, *, batch: str | None = None, now: datetime | None = None) -> dict[str, Any]:
+    """Run the flow embedded."""
+    server.reap(params.workspace)
+    try:
+        document: dict[str, Any] = monitor(params.model_dump(mode="json"), batch, now.isoformat() if now else None)
+    finally:
+        server.forget(params.workspace)
+    return document

@@ -1,0 +1,45 @@
+"""Retraining: the decision of the watch, carried out on the latest data by the main job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from rootstock.params import Params, load_params, parse_params
+
+from rootstock_flows import server
+from rootstock_flows.monitor import monitor
+from rootstock_flows.train import train
+
+
+@flow(name="rootstock-retrain", flow_run_name="watch and retrain", validate_parameters=False, log_prints=False)
+def retrain(params: dict[str, Any], batch: str | None = None, now: str | None = None, force: bool = False) -> dict[str, Any]:
+    """Watch; and if the decision is to retrain (or ``force``), run the main job on the latest data revision.
+
+    The champion is one of the sources ranked, and the new model meets the same gates.
+    """
+    server.note(parse_params(params, "params.yaml").workspace)
+    seen: dict[str, Any] = monitor(params, batch, now)
+    wanted = force or seen["decision"]["retrain"]
+    document: dict[str, Any] | None = train({**params, "data": {**params["data"], "revision": "latest"}}) if wanted else None
+    return {**seen, "run": document}
+
+
+@flow(name="rootstock-scheduled-retrain", validate_parameters=False, log_prints=False)
+def scheduled_retrain(params_file: str = "params.yaml", overrides: tuple[str, ...] = (), force: bool = False) -> dict[str, Any]:
+    """Watch and retrain for a deployment: reads the params file on the worker."""
+    params = load_params(Path(params_file), tuple(overrides))
+    document: dict[str, Any] = retrain(params.model_dump(mode="json"), force=force)
+    return document
+
+
+def run_retrain(params: Params, *, batch: str | None = None, now: datetime | None = None, force: bool = False) -> dict[str, Any]:
+    """Run the flow embedded."""
+    server.reap(params.workspace)
+    try:
+        document: dict[str, Any] = retrain(params.model_dump(mode="json"), batch, now.isoformat() if now else None, force)
+    finally:
+        server.forget(params.workspace)
+    return document

@@ -1,0 +1,68 @@
+"""What all commands share: their options, the project they work in, and how they answer."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rootstock.params import Params
+    from rootstock.records import Record
+
+
+def params_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--params``, ``--set`` and ``--json``; the command gets ``params_file``, ``overrides`` and ``as_json``."""
+
+    @click.option("--params", "params_file", type=click.Path(path_type=Path), default=Path("params.yaml"), show_default=True,
+                  help="The task's file; the project is the folder it stands in.")  # fmt: skip
+    @click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Override one value of the file; repeatable.")
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output and nothing else there.")
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        return command(*arguments, **options)
+
+    return wrapped
+
+
+def open_project(params_file: Path, overrides: tuple[str, ...] = ()) -> Params:
+    """Read the params, then go to the project folder, from which every path in records counts."""
+    from rootstock.params import load_params
+
+    from rootstock_flows.environment import embed
+
+    params = load_params(params_file, overrides)
+    os.chdir(params_file.resolve().parent)
+    embed(params.workspace)
+    return params
+
+
+def say(line: str) -> None:
+    """Progress, for people: standard error."""
+    click.echo(line, err=True)
+
+
+def emit(answer: Record | dict[str, Any], *, as_json: bool, text: str) -> None:
+    """The command's answer: one JSON document, or the text."""
+    if not as_json:
+        click.echo(text)
+        return
+    document = answer if isinstance(answer, dict) else answer.model_dump(mode="json")
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+@contextlib.contextmanager
+def clean_output() -> Iterator[None]:
+    """Send whatever libraries print to standard error, and drop their warnings."""
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        yield

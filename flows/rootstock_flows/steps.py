@@ -1,0 +1,121 @@
+"""Run stages as Prefect tasks: cached by content, checked before they are trusted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prefect import task
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
+from rootstock.errors import RootstockError, ServiceError
+from rootstock.files import sha256_of_json
+from rootstock.params import Params, parse_params
+from rootstock.records import Record
+from rootstock.stages import Stage, find_stage, load_intact, run_stage, stage_folder, stage_key
+
+from rootstock_flows.describe import describe
+from rootstock_flows.session import clean_output, say
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+@task(persist_result=True, result_serializer="json", cache_key_fn=lambda context, given: given["cache_key"])
+def run_step(
+    *, stage: str, cache_key: str | None, folder: str, inputs: dict[str, str], params: dict[str, Any], run_key: str
+) -> str:
+    """Run one stage from the records in the folders of ``inputs``; gives back the folder of its own record."""
+    step = find_stage(stage)
+    with clean_output():
+        records: dict[type[Record], Record] = {kind: kind.load(Path(inputs[kind.__name__])) for kind in step.inputs}
+        run_stage(step, records, params=parse_params(params, "params.yaml"), folder=Path(folder), run_key=run_key)
+    return folder
+
+
+async def _service_failed(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Retry what a network may have caused, and nothing else."""
+    found = await state.aresult(raise_on_failure=False)
+    return isinstance(found, ServiceError)
+
+
+@dataclass
+class Run:
+    """One pass through the stages: the records so far, how long each took, which were reused."""
+
+    params: Params
+    run_key: str = ""
+    records: dict[type[Record], Record] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    reused: list[str] = field(default_factory=list)
+
+    def get(self, kind: type[AnyRecord]) -> AnyRecord | None:
+        """The record of this type, if its stage has run."""
+        found = self.records.get(kind)
+        return found if isinstance(found, kind) else None
+
+    def step(self, name: str, kind: type[AnyRecord]) -> AnyRecord:
+        """Run the stage, or take its earlier result if every file of it is still as it was written."""
+        stage = find_stage(name)
+        started = time.perf_counter()
+        key = stage_key(stage, self.records, self.params)
+        folder = self._folder(stage, key)
+        intact, damage = load_intact(stage, folder)
+        for reason in damage:
+            say(f"  {name:<10} {reason}: this stage runs again")
+        cache_key = None if stage.volatile else f"rootstock-{sha256_of_json([key, folder.as_posix()])}"
+        call: Callable[..., State[str]] = self._task(stage, again=intact is None)  # type: ignore[assignment]
+        state = call(
+            stage=name,
+            cache_key=cache_key,
+            folder=folder.as_posix(),
+            inputs={kind.__name__: self.folders[kind.__name__] for kind in stage.inputs},
+            params=self.params.model_dump(mode="json"),
+            run_key=self.run_key,
+            return_state=True,
+        )
+        state.result()
+        record = kind.load(folder)
+        self.keep(record, folder)
+        self.seconds[name] = round(time.perf_counter() - started, 3)
+        if state.name == "Cached":
+            self.reused.append(name)
+        say(f"  {name:<10} {describe(record)}{' (reused)' if state.name == 'Cached' else f'  {self.seconds[name]:.1f} s'}")
+        return record
+
+    def keep(self, record: Record, folder: Path) -> None:
+        """Hand a record to the stages that follow."""
+        self.records[type(record)] = record
+        self.folders[type(record).__name__] = folder.as_posix()
+
+    def _folder(self, stage: Stage, key: str) -> Path:
+        if stage.name == "register":
+            return Path(self.params.workspace) / "stages" / stage.name / self.run_key[:16]
+        return stage_folder(stage, key, self.params.workspace)
+
+    def _task(self, stage: Stage, *, again: bool) -> Task[..., str]:
+        flow = self.params.flow
+        return run_step.with_options(
+            name=stage.name,
+            description=stage.says,
+            task_run_name=f"{stage.name}: {stage.says}",
+            tags=["rootstock", stage.name],
+            refresh_cache=again,
+            retries=flow.retries if stage.volatile else 0,
+            retry_delay_seconds=flow.retry_delay_seconds,
+            retry_condition_fn=_service_failed,
+            log_prints=False,
+        )
+
+
+def explain_failure(error: BaseException) -> BaseException:
+    """The Rootstock error behind what Prefect raised, if there is one."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, RootstockError):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return error

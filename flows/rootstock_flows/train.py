@@ -1,0 +1,169 @@
+"""The main job: from the newest labelled data to a champion, a challenger, or a refusal, each with its evidence."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.runtime import flow_run
+from rootstock.files import write_text
+from rootstock.params import Params, load_params, parse_params
+from rootstock.records import (
+    EvalReport,
+    GateVerdict,
+    Incumbent,
+    Ladder,
+    PreparedData,
+    Registration,
+    Resolution,
+    SourceRanking,
+    TrainedModel,
+    TunedBackbone,
+    ValidationReport,
+    load_json,
+)  # fmt: skip
+from rootstock.registration.mlflow_registry import log_report
+from rootstock.report.run_records import RunRecords
+from rootstock.report.write import write_report
+from rootstock.stages import NUMERIC_LIBRARIES, run_key
+
+from rootstock_flows import server
+from rootstock_flows.document import run_document
+from rootstock_flows.session import clean_output, say
+from rootstock_flows.steps import Run
+
+RUN_FILE = "run.json"
+
+
+def _flow_run_name() -> str:
+    params = flow_run.parameters["params"]
+    return f"{params['task']} on {params['data']['target']}"
+
+
+@flow(name="rootstock-train", flow_run_name=_flow_run_name, validate_parameters=False, log_prints=False)
+def train(params: dict[str, Any], force: bool = False) -> dict[str, Any]:
+    """Run the stages in order and branch on their verdicts; gives back the run's document."""
+    parsed = parse_params(params, "params.yaml")
+    server.note(parsed.workspace)
+    run = Run(parsed)
+    resolution = run.step("resolve", Resolution)
+    run.run_key = run_key(resolution, parsed)
+    folder = Path(parsed.workspace) / "runs" / run.run_key[:16]
+    incumbent = run.step("incumbent", Incumbent)
+    finished = _finished(folder, incumbent, run.run_key)
+    if finished is not None and not force:
+        say(f"nothing changed: version {incumbent.version} was made from this data, these params and this code")
+        return {**finished, "status": "unchanged", "seconds": run.seconds, "reused": list(finished["seconds"])}
+    _begin(run, folder, incumbent)
+    _transfer(run)
+    return _finish(run, folder)
+
+
+@flow(name="rootstock-scheduled-train", validate_parameters=False, log_prints=False)
+def scheduled_train(params_file: str = "params.yaml", overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The main job for a deployment: reads the params file on the worker."""
+    document: dict[str, Any] = train(load_params(Path(params_file), tuple(overrides)).model_dump(mode="json"))
+    return document
+
+
+def _finished(folder: Path, incumbent: Incumbent, key: str) -> dict[str, Any] | None:
+    """The document of the run that made the champion, if it had this very key and its report is still there."""
+    path = folder / RUN_FILE
+    if incumbent.run_key != key or not path.is_file():
+        return None
+    document: dict[str, Any] = load_json(path)
+    return document if Path(document["report"]).is_file() else None
+
+
+def _begin(run: Run, folder: Path, incumbent: Incumbent) -> None:
+    """Keep the champion that this run is judged against, so that a run killed after promotion ends as it would have."""
+    kept = folder / "incumbent"
+    if incumbent.run_key == run.run_key and (kept / "record.json").is_file():
+        before = Incumbent.load(kept)
+        if not before.damage():
+            run.keep(before, kept)
+            return
+    incumbent.save(kept)
+    run.keep(incumbent, kept)
+
+
+def _transfer(run: Run) -> None:
+    run.step("prepare", PreparedData)
+    if not run.step("validate", ValidationReport).passed:
+        return
+    run.step("rank", SourceRanking)
+    run.step("tune", TunedBackbone)
+    run.step("finetune", TrainedModel)
+    run.step("ladder", Ladder)
+    run.step("evaluate", EvalReport)
+    run.step("decide", GateVerdict)
+    run.step("register", Registration)
+
+
+def _finish(run: Run, folder: Path) -> dict[str, Any]:
+    records = run_records(run)
+    with clean_output():
+        html = Path(write_report(records, task=run.params.task, folder=folder).html.path)
+        registration = run.get(Registration)
+        if registration is not None:
+            log_report(registration.run_id, html, workspace=run.params.workspace)
+    document = run_document(run, report=html.as_posix())
+    write_text(folder / RUN_FILE, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    latest = Path(run.params.workspace) / "report.html"
+    shutil.copyfile(html, latest)
+    _publish(run, html)
+    return document
+
+
+def run_records(run: Run) -> RunRecords:
+    """What the report is written from."""
+    resolution = run.get(Resolution)
+    if resolution is None:
+        raise TypeError("a report needs the resolved data revisions")
+    return RunRecords(
+        run_key=run.run_key,
+        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        params=run.params.model_dump(mode="json"),
+        environment={name: importlib.metadata.version(name) for name in NUMERIC_LIBRARIES},
+        seconds=run.seconds,
+        reused=frozenset(run.reused),
+        resolution=resolution,
+        prepared=run.get(PreparedData),
+        validation=run.get(ValidationReport),
+        incumbent=run.get(Incumbent),
+        ranking=run.get(SourceRanking),
+        tuned=run.get(TunedBackbone),
+        trained=run.get(TrainedModel),
+        ladder=run.get(Ladder),
+        evaluation=run.get(EvalReport),
+        verdict=run.get(GateVerdict),
+        registration=run.get(Registration),
+    )
+
+
+def _publish(run: Run, html: Path) -> None:
+    """Show the decision where Prefect's own UI shows the run."""
+    ranking, verdict = run.get(SourceRanking), run.get(GateVerdict)
+    create_link_artifact(key="decision-report", link=html.resolve().as_uri(), link_text="Decision report")
+    if ranking is not None:
+        rows = [{"source": c.source, **c.scores, "combined": c.combined, "excluded": c.excluded} for c in ranking.candidates]
+        create_table_artifact(key="source-ranking", table=rows, description=ranking.reason)
+    if verdict is not None:
+        create_table_artifact(key="gates", table=[result.model_dump() for result in verdict.results], description=verdict.reason)
+        create_markdown_artifact(key="verdict", markdown=f"# {verdict.verdict}\n\n{verdict.reason}")
+
+
+def run_train(params: Params, *, force: bool = False) -> dict[str, Any]:
+    """Run the flow embedded: start what is needed, end it with the command, and clear what a killed run left."""
+    server.reap(params.workspace)
+    try:
+        document: dict[str, Any] = train(params.model_dump(mode="json"), force)
+    finally:
+        server.forget(params.workspace)
+    return document

@@ -1,0 +1,65 @@
+"""``rootstock init`` writes the repository's own params.yaml with other names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from rootstock.errors import InputError
+from rootstock_flows.commands.init import TEMPLATE, command, params_for
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
+
+def test_the_template_is_the_repositorys_params_file():
+    assert TEMPLATE.read_text(encoding="utf-8") == PARAMS.read_text(encoding="utf-8"), f"run: cp params.yaml {TEMPLATE}"
+
+
+def test_only_names_and_sources_differ_from_the_template():
+    written = yaml.safe_load(params_for("news", PARAMS.read_text(encoding="utf-8")))
+    expected = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    expected["task"] = expected["data"]["target"] = "news"
+    expected["registration"] |= {"model": "news", "experiment": "news"}
+    expected["data"]["sources"] = []
+    assert written == expected
+
+
+def test_every_comment_is_kept():
+    template = PARAMS.read_text(encoding="utf-8")
+    written = params_for("news", template)
+    assert len(written.splitlines()) == len(template.splitlines())
+    assert {line.partition(" # ")[2] for line in template.splitlines()} <= {
+        line.partition(" # ")[2] for line in written.splitlines()
+    }
+
+
+def test_the_written_file_is_valid(tmp_path, monkeypatch):
+    from rootstock.params import load_params
+
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(command, ["news"], catch_exceptions=False)
+    assert "rootstock data add news PATH" in done.stdout
+    assert load_params(tmp_path / "news" / "params.yaml").task == "news"
+
+
+def test_json_names_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert json.loads(CliRunner().invoke(command, ["news", "--json"]).stdout)["params"] == "news/params.yaml"
+
+
+def test_an_existing_folder_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "news").mkdir()
+    with pytest.raises(InputError, match="that is free"):
+        CliRunner().invoke(command, ["news"], catch_exceptions=False)
+    assert list((tmp_path / "news").iterdir()) == []
+
+
+def test_a_name_with_blanks_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="letters"):
+        CliRunner().invoke(command, ["my task"], catch_exceptions=False)
+    assert list(tmp_path.iterdir()) == []

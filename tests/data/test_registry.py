@@ -1,0 +1,195 @@
+"""Versions of data: deterministic, pinned, and all or nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rootstock.data import registry, repository
+from rootstock.data.card import make_card
+from rootstock.data.diff import diff
+from rootstock.data.rows import make_frame
+from rootstock.errors import DataError, StorageError
+
+
+def frame_of(*texts: str, label: str = "a") -> pd.DataFrame:
+    return make_frame([*texts, "one other", "two other"], [*[label] * len(texts), "b", "b"])
+
+
+def put(path: Path, frame: pd.DataFrame, name: str = "news"):
+    return registry.add(path, name, frame, card=make_card(frame, modality="text", origin="a test"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A registry with two versions; tests that write use a copy."""
+    path = tmp_path_factory.mktemp("project") / "data"
+    put(path, frame_of("x", "y"))
+    put(path, frame_of("x", "y", "z"))
+    return path
+
+
+@pytest.fixture
+def copy(made, tmp_path):
+    shutil.copytree(made.parent, tmp_path / "project")
+    return tmp_path / "project" / "data"
+
+
+def state(path: Path) -> tuple[str, ...]:
+    working = sorted(
+        (file.relative_to(path).as_posix(), file.read_bytes()) for file in (path / "news").rglob("*") if file.is_file()
+    )
+    return (
+        repository.git(path, "rev-parse", "HEAD"),
+        repository.git(path, "tag"),
+        repository.git(path, "status", "--porcelain", "-uall"),
+        str(working),
+    )
+
+
+def test_versions_are_numbered_from_one_and_latest_is_the_newest(made):
+    assert [version.revision for version in registry.list_versions(made)["news"]] == ["news/v1", "news/v2"]
+    assert registry.resolve(made, "news", "latest").revision == "news/v2"
+
+
+def test_an_old_version_reads_as_it_was(made):
+    rows = registry.read_rows(made, registry.resolve(made, "news", "news/v1"))
+    pd.testing.assert_frame_equal(rows, frame_of("x", "y").sort_values("id", ignore_index=True))
+
+
+def test_rows_are_read_from_the_store_when_the_cache_is_gone(copy):
+    shutil.rmtree(copy / ".dvc" / "cache")
+    assert len(registry.read_rows(copy, registry.resolve(copy, "news", "v1"))) == 4
+
+
+def test_the_same_rows_in_another_order_make_no_new_version(copy):
+    before = registry.resolve(copy, "news", "latest")
+    assert put(copy, frame_of("x", "y", "z").iloc[::-1]) == before
+    assert len(registry.list_versions(copy)["news"]) == 2
+
+
+def test_equal_rows_have_equal_hashes_in_two_registries(made, tmp_path):
+    assert put(tmp_path / "other", frame_of("x", "y")).md5 == registry.resolve(made, "news", "v1").md5
+
+
+def test_images_come_back_as_bytes(tmp_path):
+    frame = make_frame([b"\x89PNG1", b"\x89PNG2"], ["a", "b"])
+    version = put(tmp_path / "data", frame)
+    assert set(registry.read_rows(tmp_path / "data", version)["input"]) == {b"\x89PNG1", b"\x89PNG2"}
+
+
+def test_the_card_says_what_was_added(made):
+    card = registry.read_card(made, registry.resolve(made, "news", "v2"))
+    assert card["rows"] == 5
+    assert card["class_counts"] == {"": {"a": 3, "b": 2}}
+    assert card["modality"] == "text"
+
+
+def test_an_unknown_dataset_lists_the_known(made):
+    with pytest.raises(DataError, match=r"unknown dataset 'newz'; known: news; did you mean 'news'"):
+        registry.resolve(made, "newz", "latest")
+
+
+def test_an_unknown_revision_lists_the_known(made):
+    with pytest.raises(DataError, match=r"unknown revision 'news/v9'; known: latest, news/v1, news/v2"):
+        registry.resolve(made, "news", "news/v9")
+
+
+def test_no_registry_says_how_to_make_one(tmp_path):
+    with pytest.raises(DataError, match="rootstock data add"):
+        registry.resolve(tmp_path / "none", "news", "latest")
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(DataError, match="empty folder"):
+        put(tmp_path, frame_of("x"))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", "x.lock", "-x"])
+def test_a_bad_name_is_refused_before_anything_is_made(tmp_path, name):
+    with pytest.raises(DataError, match="dataset name"):
+        put(tmp_path / "data", frame_of("x"), name)
+    assert not (tmp_path / "data").exists()
+
+
+def test_uncommitted_changes_are_named(copy):
+    (copy / "stray.txt").write_text("x")
+    with pytest.raises(DataError, match=r"stray\.txt.*stash"):
+        put(copy, frame_of("new"))
+
+
+@pytest.mark.parametrize("step", ["write_rows", "_store", "tag"])
+@pytest.mark.parametrize("name", ["news", "fresh"])
+def test_a_full_disk_leaves_the_registry_as_it_was(copy, monkeypatch, step, name):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = state(copy)
+    if step == "tag":
+        real = registry.git
+        monkeypatch.setattr(registry, "git", lambda path, *rest: full() if rest[0] == "tag" else real(path, *rest))
+    else:
+        monkeypatch.setattr(registry, step, full)
+    with pytest.raises(StorageError, match="No space left"):
+        put(copy, frame_of("new"), name)
+    monkeypatch.undo()
+    assert state(copy) == before
+    assert not (copy / "fresh").exists()
+    assert put(copy, frame_of("new")).revision == "news/v3"
+
+
+@pytest.mark.parametrize("name", ["news", "fresh"])
+def test_a_killed_addition_is_undone_by_the_next(copy, name):
+    before = state(copy)
+    code = (
+        "import os, pathlib, sys; from rootstock.data import registry; from rootstock.data.rows import make_frame\n"
+        "registry._store = lambda *_: os._exit(9)\n"
+        "registry.add(pathlib.Path(sys.argv[1]), sys.argv[2], make_frame(['p', 'q'], ['a', 'b']), card={'modality': 'text'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(copy), name], env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == 9
+    assert state(copy) != before
+    repository.recover(copy)
+    assert state(copy) == before
+    assert put(copy, frame_of("new")).revision == "news/v3"
+
+
+def test_changed_bytes_in_the_store_are_noticed(copy):
+    version = registry.resolve(copy, "news", "v1")
+    for root in (copy / ".dvc" / "cache", copy.parent / "data-store"):
+        for path in root.rglob(version.md5[2:]):
+            path.chmod(0o644)
+            path.write_bytes(b"something else")
+    with pytest.raises(DataError, match="md5"):
+        registry.read_rows(copy, version)
+
+
+def test_no_global_git_identity_is_needed(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    assert put(tmp_path / "data", frame_of("x", "y")).revision == "news/v1"
+
+
+def test_a_registry_inside_another_repository_is_one_of_its_own(tmp_path):
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    put(tmp_path / "data", frame_of("x", "y"))
+    assert repository.git(tmp_path, "tag") == ""
+
+
+def test_diff_tells_added_removed_and_relabelled(copy):
+    changed = frame_of("x", "z", "w").assign(label=["a", "b", "a", "b", "b"])
+    put(copy, changed)
+    found = diff(copy, "news/v2", "news")
+    assert (len(found.added), len(found.removed)) == (1, 1)
+    assert [(row.before, row.after) for row in found.relabelled] == [("a", "b")]
+    assert found.counts_before == {"a": 3, "b": 2}
+    assert found.counts_after == {"a": 2, "b": 3}

@@ -1,0 +1,165 @@
+"""Gates: what passes, what fails, what cannot be told, and how often they are wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from evaluation_worlds import report_of, table
+from pydantic import ValidationError
+from rootstock.errors import DataError
+from rootstock.part import Gate, members, parse_part
+from rootstock.records import GateResult
+
+GATES = {
+    "floor": {"measure": "accuracy", "at_least": 0.6},
+    "better_than_baselines": {"measure": "accuracy", "alpha": 0.05, "not_worse_than": ["probe"], "margin": 0.03},
+    "not_worse_than_champion": {"margin": 0.03, "alpha": 0.05},
+}
+
+
+def ask(gate: str, rows: pd.DataFrame, folder: Path, *, champion: bool = False, note: str = "", **changed: object) -> GateResult:
+    part = parse_part(Gate, {"name": gate, **GATES[gate], **changed})
+    return part.decide(report_of(rows, folder=folder, champion=champion, note=note), rows)
+
+
+def rows_with(n: int, **right: float) -> pd.DataFrame:
+    """Every model right on the first share of the rows, so that the better has all the other has."""
+    place = np.arange(n)
+    return table(place % 4, {name: place < round(share * n) for name, share in right.items()})
+
+
+def test_every_gate_of_the_panel_is_found_by_name() -> None:
+    assert sorted(members(Gate)) == sorted(GATES)
+
+
+@pytest.mark.parametrize(("accuracy", "verdict"), [(0.9, "pass"), (0.3, "fail"), (0.62, "inconclusive"), (0.58, "inconclusive")])
+def test_the_floor_is_for_the_whole_interval(accuracy: float, verdict: str, tmp_path: Path) -> None:
+    result = ask("floor", rows_with(200, model=accuracy), tmp_path)
+    assert result.verdict == verdict
+    assert ("more labelled test rows would settle it" in result.reason) == (verdict == "inconclusive")
+
+
+def test_the_rows_that_the_floor_asks_for_do_settle_it(tmp_path: Path) -> None:
+    reason = ask("floor", rows_with(200, model=0.65), tmp_path).reason
+    more = int(reason.split("about ")[1].split(" more")[0].replace(",", ""))
+    assert ask("floor", rows_with(200 + more + 20, model=0.65), tmp_path).verdict == "pass"
+
+
+@pytest.mark.parametrize(("at_least", "verdict"), [(2.0, "pass"), (0.1, "fail")])
+def test_for_a_loss_the_floor_is_a_ceiling(at_least: float, verdict: str, tmp_path: Path) -> None:
+    result = ask("floor", rows_with(200, model=0.8), tmp_path, measure="log_loss", at_least=at_least)
+    assert result.verdict == verdict
+    assert result.required.startswith("log_loss at most")
+
+
+def test_an_unknown_measure_is_refused() -> None:
+    with pytest.raises(ValidationError, match="accuracy"):
+        parse_part(Gate, {"name": "floor", "measure": "charm", "at_least": 1})
+
+
+def test_a_clearly_better_model_passes_every_baseline(tmp_path: Path) -> None:
+    result = ask("better_than_baselines", rows_with(300, model=0.7, majority=0.3, words=0.5, probe=0.66), tmp_path)
+    assert result.verdict == "pass"
+    assert result.required == "better than majority, words (alpha 0.05); not worse than probe by 0.03"
+
+
+def test_a_model_equal_to_the_probe_passes_with_enough_rows_and_one_equal_to_words_does_not(tmp_path: Path) -> None:
+    assert ask("better_than_baselines", rows_with(300, model=0.6, words=0.3, probe=0.6), tmp_path).verdict == "pass"
+    result = ask("better_than_baselines", rows_with(300, model=0.6, words=0.6, probe=0.6), tmp_path)
+    assert result.verdict == "fail"
+    assert "not better than words" in result.reason
+
+
+def test_a_model_clearly_worse_than_one_baseline_fails(tmp_path: Path) -> None:
+    assert ask("better_than_baselines", rows_with(300, model=0.5, words=0.3, probe=0.7), tmp_path).verdict == "fail"
+    assert ask("better_than_baselines", rows_with(300, model=0.5, words=0.7, probe=0.5), tmp_path).verdict == "fail"
+
+
+def test_a_small_lead_on_few_rows_is_inconclusive_and_says_how_many_would_do(tmp_path: Path) -> None:
+    place = np.arange(40)
+    rows = table(place % 4, {"model": place < 28, "words": (place >= 8) & (place < 32), "probe": place < 0})
+    result = ask("better_than_baselines", rows, tmp_path)
+    assert result.verdict == "inconclusive"
+    assert "more labelled test rows would settle it" in result.reason
+
+
+def test_a_rung_that_is_not_in_the_ladder_is_named_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"not_worse_than: unknown baseline 'prob'; known: probe, words; did you mean 'probe'"):
+        ask("better_than_baselines", rows_with(50, model=0.6, words=0.3, probe=0.6), tmp_path, not_worse_than=["prob"])
+
+
+def test_without_a_champion_there_is_nothing_to_become_worse_than(tmp_path: Path) -> None:
+    assert ask("not_worse_than_champion", rows_with(3, model=0.0), tmp_path).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("model", "verdict"), [(0.8, "pass"), (0.7, "pass"), (0.68, "inconclusive"), (0.66, "inconclusive"), (0.6, "fail")]
+)
+def test_the_champion_is_held_to_a_margin(model: float, verdict: str, tmp_path: Path) -> None:
+    assert ask("not_worse_than_champion", rows_with(300, model=model, champion=0.7), tmp_path, champion=True).verdict == verdict
+
+
+def test_rows_the_champion_was_not_asked_do_not_count(tmp_path: Path) -> None:
+    rows = rows_with(300, model=0.5, champion=0.9)
+    rows.loc[150:, "predicted:champion"] = None
+    result = ask("not_worse_than_champion", rows, tmp_path, champion=True)
+    assert result.verdict == "pass"
+    assert "150 rows" in result.observed
+
+
+def test_a_champion_that_cannot_be_compared_is_for_a_person_to_decide(tmp_path: Path) -> None:
+    rows = rows_with(50, model=0.9, champion=0.9)
+    rows["predicted:champion"] = pd.Series([None] * 50, dtype="str")
+    result = ask("not_worse_than_champion", rows, tmp_path, champion=True, note="version 3: no label in common")
+    assert result.verdict == "inconclusive"
+    assert "no label in common" in result.reason
+
+
+@pytest.mark.parametrize("gate", sorted(GATES))
+@pytest.mark.parametrize("right", [1 / 3, 1.0])
+def test_three_test_rows_settle_nothing(gate: str, right: float, tmp_path: Path) -> None:
+    rows = rows_with(3, model=right, majority=0.0, probe=right, champion=right)
+    result = ask(gate, rows, tmp_path, champion=True)
+    assert result.verdict == "inconclusive"
+    assert "more" in result.reason
+
+
+@pytest.mark.parametrize("gate", sorted(GATES))
+def test_the_order_of_the_rows_changes_nothing_and_the_rows_stay_unchanged(gate: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    masks = {name: rng.random(120) < share for name, share in {"model": 0.7, "words": 0.4, "probe": 0.65, "champion": 0.68}.items()}
+    rows = table(np.arange(120) % 4, masks)
+    before = rows.copy(deep=True)
+    report = report_of(rows, folder=tmp_path, champion=True)
+    part = parse_part(Gate, {"name": gate, **GATES[gate]})
+    assert part.decide(report, rows) == part.decide(report, rows.sample(frac=1, random_state=0))
+    pd.testing.assert_frame_equal(rows, before)
+
+
+def test_a_model_no_better_than_one_of_three_baselines_passes_no_more_often_than_alpha(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    shares = {"model": 0.6, "majority": 0.2, "words": 0.6, "probe": 0.5}
+    start = rows_with(150, **shares)
+    report = report_of(start, folder=tmp_path)
+    part = parse_part(Gate, {"name": "better_than_baselines", **GATES["better_than_baselines"]})
+    passed = 0
+    for _ in range(300):
+        rows = table(np.arange(150) % 4, {name: rng.random(150) < share for name, share in shares.items()})
+        passed += part.decide(report, rows).verdict == "pass"
+    # 300 trials: 5% and two standard errors.
+    assert passed / 300 <= 0.05 + 0.025
+
+
+def test_a_model_worse_than_the_champion_by_the_margin_passes_about_as_often_as_alpha(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    shares = {"model": 0.67, "champion": 0.70}
+    report = report_of(rows_with(200, **shares), folder=tmp_path, champion=True)
+    part = parse_part(Gate, {"name": "not_worse_than_champion", **GATES["not_worse_than_champion"]})
+    passed = 0
+    for _ in range(300):
+        rows = table(np.arange(200) % 4, {name: rng.random(200) < share for name, share in shares.items()})
+        passed += part.decide(report, rows).verdict == "pass"
+    assert passed / 300 <= 0.05 + 0.025

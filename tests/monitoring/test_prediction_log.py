@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rootstock.classifier import Prediction
+from rootstock.errors import DataError
+from rootstock.monitoring.prediction_log import PredictionLog
+from rootstock.monitoring.scored_rows import scored_rows
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> PredictionLog:
+    return PredictionLog.of(str(tmp_path), "docs")
+
+
+def batch(first: int, rows: int) -> pd.DataFrame:
+    inputs = [f"text {i}" for i in range(first, first + rows)]
+    noise = np.random.default_rng(first)
+    ids = [str(i) for i in range(first, first + rows)]
+    return scored_rows(ids, inputs, ("high", "low"), Prediction(noise.dirichlet([1, 1], rows), noise.normal(size=(rows, 3))))
+
+
+def test_what_is_read_is_what_was_added(log: PredictionLog) -> None:
+    rows = batch(0, 12)
+    path = log.append(rows, version="3", batch="monday", now=NOON)
+    assert path.name.startswith("20260301T120000000000Z-")
+    found = log.read_window(version="3", rows=12).rows
+    pd.testing.assert_frame_equal(found[list(rows.columns)].drop(columns="embedding"), rows.drop(columns="embedding"))
+    assert np.array_equal(np.stack(list(found["embedding"])), np.stack(list(rows["embedding"])))
+    assert set(found["version"]) == {"3"}
+    assert set(found["time"]) == {"2026-03-01T12:00:00+00:00"}
+    assert set(found["batch"]) == {"monday"}
+
+
+def test_image_bytes_survive(log: PredictionLog) -> None:
+    rows = batch(0, 10).assign(input=[bytes([0, 255, i]) for i in range(10)])
+    log.append(rows, version="3", batch="pictures", now=NOON)
+    assert list(log.read_window(version="3", rows=10).rows["input"]) == list(rows["input"])
+
+
+def test_a_window_holds_the_newest_rows_of_the_version_oldest_first(log: PredictionLog) -> None:
+    log.append(batch(20, 10), version="3", batch="later", now=NOON + timedelta(hours=1))
+    log.append(batch(0, 10), version="3", batch="earlier", now=NOON)
+    log.append(batch(90, 10), version="2", batch="other", now=NOON + timedelta(hours=2))
+    window = log.read_window(version="3", rows=14)
+    assert list(window.rows["id"]) == [str(i) for i in (*range(6, 10), *range(20, 30))]
+    assert window.name == "v3-newest-14-until-20260301T130000000000Z"
+
+
+def test_a_named_batch_is_read_evenly(log: PredictionLog) -> None:
+    log.append(batch(0, 30), version="3", batch="a", now=NOON)
+    log.append(batch(50, 30), version="3", batch="b", now=NOON)
+    assert list(log.read_window(version="3", rows=10, batch="a").rows["id"]) == [str(i) for i in range(0, 30, 3)]
+
+
+def test_too_few_rows_tell_how_many_there_are_and_how_many_are_needed(log: PredictionLog) -> None:
+    with pytest.raises(DataError, match=r"at least 40 rows .* in the log of version 3, found 0"):
+        log.read_window(version="3", rows=40)
+    log.append(batch(0, 12), version="3", batch="monday", now=NOON)
+    assert log.count("3") == 12
+    with pytest.raises(DataError, match=r"at least 40 rows .* found 12"):
+        log.read_window(version="3", rows=40)
+    with pytest.raises(DataError, match="expected batch 'sunday' of version 3, found: monday"):
+        log.read_window(version="3", rows=5, batch="sunday")
+
+
+def test_the_same_batch_again_counts_once(log: PredictionLog) -> None:
+    first = log.append(batch(0, 12), version="3", batch="monday", now=NOON)
+    assert log.append(batch(0, 12), version="3", batch="monday", now=NOON + timedelta(hours=1)) == first
+    assert log.count("3") == 12
+
+
+def test_a_write_cut_short_leaves_nothing_to_read(log: PredictionLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    log.append(batch(0, 12), version="3", batch="monday", now=NOON)
+
+    def cut(self: pd.DataFrame, path: Path, index: bool) -> None:
+        Path(path).write_bytes(b"PAR1 half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(pd.DataFrame, "to_parquet", cut)
+        with pytest.raises(KeyboardInterrupt):
+            log.append(batch(20, 12), version="3", batch="tuesday", now=NOON)
+    (log.folder / "3" / ".left-by-a-kill.parquet").write_bytes(b"PAR1 half")
+    assert log.count("3") == 12
+    assert len(log.read_window(version="3", rows=12).rows) == 12
+
+
+def test_writers_at_once_lose_nothing(log: PredictionLog) -> None:
+    def add(number: int) -> None:
+        log.append(batch(number * 10, 10), version="3", batch=f"b{number}", now=NOON)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(8)))
+    assert sorted(map(int, log.read_window(version="3", rows=80).rows["id"])) == list(range(80))
+
+
+def test_what_is_added_is_left_as_it_was(log: PredictionLog) -> None:
+    rows = batch(0, 10)
+    before = list(rows.columns)
+    log.append(rows, version="3", batch="monday", now=NOON)
+    assert list(rows.columns) == before
+
+
+def test_names_that_lead_elsewhere_and_damaged_files_are_refused(log: PredictionLog) -> None:
+    with pytest.raises(DataError, match="batch name"):
+        log.append(batch(0, 10), version="3", batch="../up", now=NOON)
+    with pytest.raises(DataError, match="expected rows in batch 'empty'"):
+        log.append(batch(0, 10).head(0), version="3", batch="empty", now=NOON)
+    path = log.append(batch(0, 10), version="3", batch="monday", now=NOON)
+    path.write_bytes(b"no parquet")
+    with pytest.raises(DataError, match="found it damaged"):
+        log.read_window(version="3", rows=5)

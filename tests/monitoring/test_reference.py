@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rootstock.errors import DataError
+from rootstock.files import sha256_of
+from rootstock.monitoring.reference import champion_reference, reference_rows
+from rootstock.params import MonitoringParams
+from rootstock.records import Dataset, DatasetRevision, RowsFile
+
+Splits = Callable[..., Dataset]
+LABELS = ("high", "low", "middle")
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Splits:
+    def make(**splits: Sequence[str | None]) -> Dataset:
+        files, counts = {}, {}
+        for split, labels in splits.items():
+            path = tmp_path / f"{split}.parquet"
+            names = [f"{split}-{i}" for i in range(len(labels))]
+            pd.DataFrame({"id": names, "input": names, "label": pd.Series(list(labels), dtype="str")}).to_parquet(path)
+            files[split] = RowsFile(path=path.as_posix(), sha256=sha256_of(path), rows=len(labels))
+            counts[split] = {label: list(labels).count(label) for label in LABELS}
+        revision = DatasetRevision(dataset="docs", revision="docs/v1", git_sha="0", md5="0")
+        return Dataset(name="docs", modality="text", revision=revision, splits=files, labels=LABELS, class_counts=counts)
+
+    return make
+
+
+def test_rows_that_were_trained_on_are_never_taken(dataset: Splits) -> None:
+    target = dataset(train=["high"] * 50, test=["high"] * 20, unused=["high"] * 20)
+    found = reference_rows(target, rows=100, seed=0)
+    assert len(found) == 40
+    assert not found["id"].str.startswith("train").any()
+
+
+def test_test_rows_come_first_and_the_cap_holds(dataset: Splits) -> None:
+    target = dataset(train=["high"] * 5, test=["high"] * 60, unused=["high"] * 60)
+    found = reference_rows(target, rows=30, seed=0)
+    assert len(found) == 30
+    assert found["id"].str.startswith("test").all()
+    assert not found.equals(reference_rows(target, rows=30, seed=1))
+    assert found.equals(reference_rows(target, rows=30, seed=0))
+
+
+def test_unused_rows_are_taken_in_the_proportions_before_training_rows_were_picked(dataset: Splits) -> None:
+    train = ["high"] * 20 + ["low"] * 20  # of 80 high and 40 low: what is left is 60 to 20, not 2 to 1
+    target = dataset(train=train, test=["high"] * 10, unused=["high"] * 60 + ["low"] * 20)
+    found = reference_rows(target, rows=500, seed=0)
+    unused = found[found["id"].str.startswith("unused")]["id"].str.removeprefix("unused-").astype(int)
+    assert ((unused < 60).sum(), (unused >= 60).sum()) == (40, 20)
+
+
+def test_unlabelled_unused_rows_may_serve(dataset: Splits) -> None:
+    target = dataset(train=["high"] * 5, test=["high"] * 4, unused=[None] * 30)
+    assert len(reference_rows(target, rows=20, seed=0)) == 20
+
+
+def test_too_few_rows_are_refused(dataset: Splits) -> None:
+    with pytest.raises(DataError, match="at least 10 rows that were not trained on, found 4"):
+        reference_rows(dataset(train=["high"] * 50, test=["high"] * 4), rows=100, seed=0)
+
+
+def test_a_reference_is_scored_once_and_again_when_what_it_came_from_changes(
+    dataset: Splits, monitoring: Callable[..., MonitoringParams], classifier: Any, tmp_path: Path
+) -> None:
+    target, folder = dataset(train=["high"] * 5, test=["high"] * 60), tmp_path / "reference"
+
+    def ask(rows: int, seed: int = 0) -> pd.DataFrame:
+        params = monitoring(reference_rows=rows)
+        return champion_reference(lambda: classifier, target, version="3", monitoring=params, seed=seed, folder=folder)
+
+    first, again = ask(50), ask(50)
+    assert classifier.asked == 1
+    assert list(first["id"]) == list(again["id"])
+    assert len(ask(40)) == 40
+    assert classifier.asked == 2

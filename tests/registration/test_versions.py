@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rootstock.errors import InputError, ServiceError
+from rootstock.files import sha256_of
+from rootstock.params import RegistrationParams
+from rootstock.records import Registration
+from rootstock.registration import mlflow_registry
+from rootstock.registration.versions import download_model, find_incumbent, list_versions, promote, rollback
+
+Stage = Callable[..., Registration]
+MODEL = "tiny-model"
+SECTION = RegistrationParams(model=MODEL, experiment="tiny-experiment")
+
+
+def test_there_is_no_incumbent_before_the_first_registration(workspace: str) -> None:
+    found = find_incumbent(registration=SECTION, workspace=workspace, folder=Path("incumbent"))
+    assert (found.version, found.model, found.run_key) == (None, None, None)
+
+
+def test_the_incumbent_is_the_champion_with_its_key_and_files(run_stage: Stage, workspace: str) -> None:
+    run_stage(0, run_key="a1")
+    run_stage(1, run_key="b2", verdict="inconclusive", champion="1")
+    found = find_incumbent(registration=SECTION, workspace=workspace, folder=Path("incumbent"))
+    assert (found.version, found.run_key) == ("1", "a1")
+    assert found.model is not None
+    assert found.model.path == "incumbent/version-1"
+    assert found.model.sha256 == sha256_of(Path("stages/a1/model"))
+
+
+def test_an_incumbent_already_downloaded_is_used_again_and_a_damaged_one_replaced(
+    run_stage: Stage, workspace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_stage(0, run_key="a1")
+    calls: list[str] = []
+    real = mlflow_registry.fetch_model
+
+    def fetch(uri: str, folder: Path) -> Path:
+        calls.append(uri)
+        return real(uri, folder)
+
+    monkeypatch.setattr(mlflow_registry, "fetch_model", fetch)
+
+    def find() -> object:
+        return find_incumbent(registration=SECTION, workspace=workspace, folder=Path("incumbent"))
+
+    first = find()
+    assert find() == first
+    assert len(calls) == 1
+    Path("incumbent/version-1/labels.json").write_text("{}", encoding="utf-8")
+    assert find() == first
+    assert len(calls) == 2
+
+
+def test_a_model_downloads_by_version_and_by_alias(run_stage: Stage, workspace: str) -> None:
+    run_stage(0, run_key="a1")
+    assert download_model(MODEL, "1", workspace=workspace, folder=Path("x/by-version")) == ("1", Path("x/by-version"))
+    download_model(MODEL, "champion", workspace=workspace, folder=Path("x/by-alias"))
+    assert sha256_of(Path("x/by-version")) == sha256_of(Path("x/by-alias")) == sha256_of(Path("stages/a1/model"))
+    assert sorted(os.listdir("x")) == ["by-alias", "by-version"]
+
+
+def test_an_unknown_alias_is_an_error_listing_the_known_ones(run_stage: Stage, workspace: str) -> None:
+    run_stage(0, run_key="a1")
+    with pytest.raises(InputError, match=r"'chanpion'; known: 1, champion; did you mean 'champion'\?"):
+        download_model(MODEL, "chanpion", workspace=workspace, folder=Path("x"))
+    assert not Path("x").exists()
+
+
+def test_a_model_never_registered_is_an_error_that_says_so(workspace: str) -> None:
+    with pytest.raises(InputError, match="has no versions yet"):
+        download_model(MODEL, "champion", workspace=workspace, folder=Path("x"))
+
+
+def test_weights_changed_in_the_artifact_store_are_noticed(run_stage: Stage, workspace: str) -> None:
+    run_stage(0, run_key="a1")
+    head = next(Path(workspace, "mlartifacts").rglob("head.safetensors"))
+    head.write_bytes(head.read_bytes()[:-1] + b"\x00")
+    with pytest.raises(ServiceError, match="the stored files were changed"):
+        find_incumbent(registration=SECTION, workspace=workspace, folder=Path("incumbent"))
+
+
+def test_a_rollback_goes_one_step_and_not_two(run_stage: Stage, workspace: str) -> None:
+    run_stage(0, run_key="a1")
+    with pytest.raises(InputError, match="found champion: version 1; promote one"):
+        rollback(MODEL, reason="r", workspace=workspace)
+    run_stage(1, run_key="b2", champion="1")
+    assert rollback(MODEL, reason="complaints", workspace=workspace) == ("2", "1")
+    first, second = list_versions(MODEL, workspace=workspace)
+    assert (first.aliases, second.aliases) == (("champion",), ())
+    assert second.tags["rootstock.moved"] == "complaints"
+    with pytest.raises(InputError, match="to go back to"):
+        rollback(MODEL, reason="again", workspace=workspace)
+
+
+def test_promoting_by_hand_keeps_the_reason_and_twice_is_once(run_stage: Stage, workspace: str) -> None:
+    run_stage(0, run_key="a1")
+    run_stage(1, run_key="b2", verdict="inconclusive", champion="1")
+    assert promote(MODEL, "challenger", reason="the team decided", workspace=workspace) == ("1", "2")
+    assert promote(MODEL, "2", reason="again", workspace=workspace) == ("2", "2")
+    first, second = list_versions(MODEL, workspace=workspace)
+    assert (first.aliases, second.aliases) == (("previous",), ("champion",))
+    assert second.tags["rootstock.moved"] == "the team decided"
+
+
+def test_promoting_the_previous_version_leaves_it_one_alias(run_stage: Stage, workspace: str) -> None:
+    run_stage(0, run_key="a1")
+    run_stage(1, run_key="b2", champion="1")
+    promote(MODEL, "previous", reason="better after all", workspace=workspace)
+    assert [version.aliases for version in list_versions(MODEL, workspace=workspace)] == [("champion",), ("previous",)]
+
+
+def test_a_version_of_another_tool_is_an_error_and_not_a_missing_champion(workspace: str, project: Path) -> None:
+    client = mlflow_registry.tracking(workspace)
+    experiment = mlflow_registry.find_experiment(client, "other", workspace)
+    run = mlflow_registry.start_run(client, experiment, name="other", run_key="ff")
+    model = client.create_logged_model(experiment, "other", run)
+    (project / "other").mkdir()
+    (project / "other/MLmodel").write_text("flavors: {}\n", encoding="utf-8")
+    client.log_model_artifacts(model.model_id, str(project / "other"))
+    client.finalize_logged_model(model.model_id, "READY")
+    version = mlflow_registry.create_version(client, MODEL, model_id=model.model_id, run_id=run, tags={})
+    mlflow_registry.set_alias(client, MODEL, "champion", version)
+    with pytest.raises(InputError, match="expected a model that Rootstock registered"):
+        find_incumbent(registration=SECTION, workspace=workspace, folder=Path("incumbent"))

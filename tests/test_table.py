@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rootstock.errors import InputError
+from rootstock.table import read_image_folder, read_table, write_table
+
+
+def test_cells_stay_text_and_empty_ones_are_null(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('id,text\n007,"NA\nnull"\n\n1.50,\n')
+    frame = read_table(path)
+    assert list(frame["id"]) == ["007", "1.50"]
+    assert frame["text"][0] == "NA\nnull"
+    assert pd.isna(frame["text"][1])
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_what_is_written_is_read_again(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame({"id": ["01", "2"], "text": ['say "tab\there", and\nmore', "ünï \u2028 \U0001f600"]})
+    write_table(frame, tmp_path / f"a{ending}")
+    pd.testing.assert_frame_equal(read_table(tmp_path / f"a{ending}"), frame)
+
+
+def test_a_cell_of_a_megabyte_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.CSV"
+    path.write_bytes(b"\xef\xbb\xbftext\n" + b"x" * 1_000_000 + b"\n")
+    assert len(read_table(path)["text"][0]) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b"a,b\n1,2\n1,2,3\n", "expected 2 cells as in the header, found 3 in the row that ends at line 3"),
+        ("a.csv", b"a,b\n1\n", "expected 2 cells as in the header, found 1"),
+        ("a.csv", b"a,a\n1,2\n", "more than one 'a' in the header"),
+        ("a.csv", b'a\n"open\n', "quoted as in RFC 4180"),
+        ("a.csv", b"a\n\xe9\n", "found byte 0xe9 at line 2"),
+        ("a.csv", b"a,b\n", "expected rows, found none under the columns a, b"),
+        ("a.csv", b"", "found an empty file"),
+        ("a.jsonl", b'{"a": 1}\n[1]\n', "found list at line 2"),
+        ("a.jsonl", b'{"a": 1}\n{"a": \n', "at line 2"),
+        ("a.jsonl", b'{"a": "\\ud83d"}\n', "half of a UTF-16 surrogate pair at line 1"),
+        ("a.parquet", b"PAR1 no", "expected a Parquet file"),
+        ("a.xlsx", b"x", "found '.xlsx'"),
+    ],
+)
+def test_what_is_no_table_is_told_in_one_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        read_table(tmp_path / name)
+    assert "\n" not in str(caught.value)
+    assert name in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="found nothing"):
+        read_table(tmp_path / "none.csv")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(InputError, match="found a folder"):
+        read_table(tmp_path / "folder.csv")
+
+
+def test_a_folder_without_images_and_a_broken_image_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected images .* found none"):
+        read_image_folder(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG no")
+    with pytest.raises(InputError, match=r"a.png: expected an image, found one that cannot be decoded"):
+        read_image_folder(tmp_path)

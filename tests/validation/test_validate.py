@@ -1,0 +1,114 @@
+"""The stage: target and sources are judged apart, and the evidence is on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rootstock.errors import DataError
+from rootstock.params import ValidationParams
+from rootstock.records import Dataset, PreparedData, RowsFile, ValidationReport
+from rootstock.validation.validate import read_rows, validate
+from validation_rows import frame, texts
+
+MakeDataset = Callable[..., Dataset]
+PARAMS = ValidationParams.model_validate(
+    {
+        "checks": [
+            {"name": "row_minimum", "rows": 10},
+            {"name": "class_minimum", "rows": 2},
+            {"name": "input_length", "min_characters": 3, "max_characters": 200, "max_share": 0.01},
+            {"name": "leakage", "similarity": 0.9, "max_share": 0.02},
+        ]
+    }
+)
+
+
+def target_rows() -> pd.DataFrame:
+    return frame(texts(40), ["bug", "wish"] * 20, split=["train"] * 20 + ["test"] * 20)
+
+
+def source_rows(count: int = 30) -> pd.DataFrame:
+    return frame(texts(count, start=500), ["good", "bad"] * (count // 2))
+
+
+def run(prepared: PreparedData) -> ValidationReport:
+    Path("validate").mkdir(exist_ok=True)
+    return validate(prepared, validation=PARAMS, folder=Path("validate"))
+
+
+def test_clean_data_passes_with_suites_and_data_docs_on_disk(make_dataset: MakeDataset) -> None:
+    prepared = PreparedData(target=make_dataset(target_rows()), sources=(make_dataset(source_rows(), name="docs"),))
+    report = run(prepared)
+    assert report.passed
+    assert report.excluded_sources == {}
+    assert report.damage() == ()
+    assert sorted(path.name for path in Path(report.suites.path).iterdir()) == ["bugs.yaml", "docs.yaml"]
+    assert "bugs" in Path(report.data_docs).read_text()
+    assert {result.dataset for result in report.results} == {"bugs", "docs"}
+
+
+def test_the_record_is_the_same_when_made_again(make_dataset: MakeDataset) -> None:
+    prepared = PreparedData(target=make_dataset(target_rows()), sources=())
+    assert run(prepared).sha256() == run(prepared).sha256()
+
+
+def test_a_bad_source_is_excluded_with_its_reason_and_the_target_still_passes(make_dataset: MakeDataset) -> None:
+    small = make_dataset(source_rows(4), name="small")
+    report = run(PreparedData(target=make_dataset(target_rows()), sources=(small, make_dataset(source_rows(), name="docs"))))
+    assert report.passed
+    assert list(report.excluded_sources) == ["small"]
+    assert "row_minimum: train has 4 rows; at least 10 were expected" in report.excluded_sources["small"]
+
+
+def test_a_bad_target_does_not_pass(make_dataset: MakeDataset) -> None:
+    rows = target_rows()
+    rows.loc[0, "input"] = None
+    report = run(PreparedData(target=make_dataset(rows), sources=()))
+    assert not report.passed
+    failed = [result for result in report.results if not result.passed]
+    assert "expect_column_values_to_not_be_null(input)" in [result.check for result in failed]
+
+
+def test_a_source_that_holds_the_targets_test_rows_is_excluded(make_dataset: MakeDataset) -> None:
+    target, source = target_rows(), source_rows()
+    source.loc[[0, 1], "input"] = target.loc[[30, 31], "input"].to_list()
+    report = run(PreparedData(target=make_dataset(target), sources=(make_dataset(source, name="docs"),)))
+    assert report.passed
+    assert "leakage: 2 of 20 test rows are also training rows" in report.excluded_sources["docs"]
+
+
+def test_a_missing_file_is_named(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(target_rows())
+    Path("bugs-test.parquet").unlink()
+    with pytest.raises(DataError, match=r"bugs-test\.parquet: expected the test rows of bugs, found nothing"):
+        read_rows(dataset)
+
+
+def test_a_file_that_is_no_parquet_is_named(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(target_rows())
+    Path("bugs-test.parquet").write_text("id,input,label")
+    with pytest.raises(DataError, match=r"bugs-test\.parquet: expected a Parquet file"):
+        read_rows(dataset)
+
+
+def test_a_missing_column_is_named(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(target_rows())
+    path = Path("bugs-test.parquet")
+    pd.read_parquet(path).drop(columns="label").to_parquet(path)
+    with pytest.raises(DataError, match=r"\(label missing\)"):
+        run(PreparedData(target=dataset, sources=()))
+
+
+def test_rows_of_all_splits_come_back_with_their_split(make_dataset: MakeDataset) -> None:
+    rows = read_rows(make_dataset(target_rows()))
+    assert rows["split"].value_counts().to_dict() == {"test": 20, "train": 20}
+    assert list(rows.index) == list(range(40))
+
+
+def test_a_dataset_without_splits_is_wrong_input(make_dataset: MakeDataset) -> None:
+    empty: dict[str, RowsFile] = {}
+    with pytest.raises(DataError, match="at least one split"):
+        read_rows(make_dataset(target_rows()).model_copy(update={"splits": empty}))
