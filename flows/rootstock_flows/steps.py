@@ -67,7 +67,7 @@ class Run:
         for reason in damage:
             say(f"  {name:<10} {reason}: this stage runs again")
         cache_key = None if stage.volatile else f"rootstock-{sha256_of_json([key, folder.as_posix()])}"
-        call: Callable[..., State[str]] = self._task(stage, again=intact is None)  # type: ignore[assignment]
+        call: Callable[..., State[str]] = self._task(stage, again=intact is None)
         state = call(
             stage=name,
             cache_key=cache_key,
