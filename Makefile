@@ -13,6 +13,10 @@ run: $(READY)
 loop: $(READY)
 	$(BIN)/rootstock loop --params params.yaml
 
+images: $(READY)
+	$(BIN)/rootstock data demo --images --params params-images.yaml
+	$(BIN)/rootstock run --params params-images.yaml
+
 test: $(READY)
 	$(BIN)/pytest
 

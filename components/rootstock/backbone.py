@@ -6,6 +6,7 @@ name on the Hugging Face hub. Only safetensors weights are read: a pickle can ru
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rootstock.errors import BackboneError, ServiceError
+from rootstock.errors import BackboneError, DataError, ServiceError
 from rootstock.files import sha256_of, sha256_of_json, write_file
 
 if TYPE_CHECKING:
@@ -160,7 +161,10 @@ class Encoder:
         return pool(self.model(**tensors), tensors.get("attention_mask"), self.pooling)
 
     def embed(self, inputs: Sequence[Any], label: str = "embedding") -> NDArray[np.float64]:
-        """(n, d) pooled features of n inputs; the same input gives the same row up to float rounding, whatever is beside it."""
+        """(n, d) pooled features of n inputs; the same input gives the same row up to float rounding, whatever is beside it.
+
+        Raises DataError if a feature is not finite.
+        """
         import numpy as np
         import torch
         from tqdm import tqdm
@@ -173,7 +177,14 @@ class Encoder:
                 for index, row in zip(indices, pooled.double().cpu().numpy(), strict=True):
                     rows[index] = row
                 bar.update(len(indices))
-        return np.asarray(rows, dtype=np.float64)
+        features = np.asarray(rows, dtype=np.float64)
+        if not np.isfinite(features).all():
+            broken = np.flatnonzero(~np.isfinite(features).all(axis=1))
+            raise DataError(
+                f"{label}: expected finite features, found others in {len(broken)} of {len(inputs)} rows, first row {broken[0]}; "
+                "the weights are damaged, or training has diverged: get them again, or lower learning_rate"
+            )
+        return features
 
 
 def embed_cached(encoder: Encoder, inputs: Sequence[Any], *, key: str, cache_folder: Path, label: str) -> NDArray[np.float64]:
@@ -182,9 +193,10 @@ def embed_cached(encoder: Encoder, inputs: Sequence[Any], *, key: str, cache_fol
 
     path = cache_folder / f"{key}.npy"
     if path.is_file():
-        kept = np.load(path, allow_pickle=False)
-        if len(kept) == len(inputs):
-            return np.asarray(kept, dtype=np.float64)
+        with contextlib.suppress(ValueError, EOFError):  # a damaged file is made again
+            kept = np.load(path, allow_pickle=False)
+            if len(kept) == len(inputs):
+                return np.asarray(kept, dtype=np.float64)
     features = encoder.embed(inputs, label)
 
     def save(temporary: Path) -> None:

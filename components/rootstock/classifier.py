@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from pydantic import ValidationError
+
 from rootstock.backbone import Encoder, add_adapters, content_hash, load_encoder, locate
 from rootstock.errors import BackboneError, DataError
 from rootstock.head import Head, log_probabilities
@@ -80,9 +82,14 @@ def read_card(folder: Path) -> ModelCard:
     if not path.is_file():
         raise DataError(f"{folder}: expected a model folder with {CARD_FILE}, found none; name a folder that Rootstock saved")
     card = load_json(path)
-    if card.get("format") != FORMAT:
-        raise DataError(f"{path}: expected format {FORMAT}, found {card.get('format')}; use the version that wrote it")
-    return ModelCard.model_validate(card)
+    found = card.get("format") if isinstance(card, dict) else None
+    if found != FORMAT:
+        raise DataError(f"{path}: expected format {FORMAT}, found {found}; use the version that wrote it")
+    try:
+        return ModelCard.model_validate(card)
+    except ValidationError as error:
+        wrong = ".".join(str(step) for step in error.errors()[0]["loc"])
+        raise DataError(f"{path}: expected a model card, found a wrong or missing '{wrong}'; register the model again") from error
 
 
 def load_tuned_encoder(folder: Path, batch_rows: int = BATCH_ROWS) -> Encoder:
@@ -124,15 +131,20 @@ class Classifier:
     @staticmethod
     def load_head(folder: Path) -> Head:
         """The head alone. Raises DataError if it is missing or has another number of classes."""
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         path, expected = folder / HEAD_FILE, len(read_card(folder).labels)
         if not path.is_file():
             raise DataError(f"{folder}: expected {HEAD_FILE}, found none; the model is incomplete, register it again")
-        head = load_file(path)
-        if head["weight"].shape[0] != expected:
-            raise DataError(f"{path}: expected {expected} classes, found {head['weight'].shape[0]}; register it again")
-        return Head(head["weight"].astype("float64"), head["bias"].astype("float64"))
+        try:
+            head = load_file(path)
+            weight, bias = head["weight"].astype("float64"), head["bias"].astype("float64")
+        except (SafetensorError, KeyError) as error:
+            raise DataError(f"{path}: expected a weight and a bias, found {error}; register the model again") from error
+        if not len(weight) == len(bias) == expected:
+            raise DataError(f"{path}: expected {expected} classes, found {len(weight)}; register it again")
+        return Head(weight, bias)
 
     @property
     def modality(self) -> Modality:

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ from pathlib import Path
 from rootstock.errors import InputError, StorageError
 
 CHUNK_BYTES = 1 << 20
+BYTE_ORDER_MARK = "\ufeff"
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
 def sha256_of(path: Path) -> str:
@@ -46,13 +50,23 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turn a full or read-only disk into a one-line StorageError that names the path."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+    except Exception as error:
+        if reason := _refused_by_disk(error):
             raise StorageError(
-                f"cannot write {path}: {error.strerror}; nothing was changed; free some space or choose another folder, "
+                f"cannot write {path}: {reason}; nothing was changed; free some space or choose another folder, "
                 "then run the same command again"
             ) from error
         raise
+
+
+def _refused_by_disk(error: Exception) -> str | None:
+    """What the disk said, where that is why writing failed; safetensors and NumPy say it without an error number."""
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return str(error.strerror)
+    message = str(error)
+    if isinstance(error, OSError) and SHORT_WRITE.fullmatch(message):
+        return f"the disk took only a part ({message})"
+    return next((os.strerror(code) for code in DISK_ERRORS if f"(os error {code})" in message), None)
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
@@ -90,8 +104,12 @@ def new_folder(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             if path.exists():
-                shutil.rmtree(path)
-            temporary.replace(path)
+                older = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+                path.replace(older)
+                temporary.replace(path)
+                shutil.rmtree(older)
+            else:
+                temporary.replace(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -102,7 +120,7 @@ def read_utf8(path: Path) -> str:
         raise InputError(f"{path}: expected a file, found {'a folder' if path.is_dir() else 'nothing'}; check the path")
     data = path.read_bytes()
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8").removeprefix(BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InputError(

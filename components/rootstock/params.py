@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from rootstock.errors import ParamsError, unknown_name
 from rootstock.files import read_utf8, sha256_of_json
-from rootstock.part import CheckPart, DriftTestPart, FineTuneMethodPart, GatePart, ModalityPart, SimilarityMetricPart
+from rootstock.part import (
+    CheckPart,
+    DriftTestPart,
+    FineTuneMethodPart,
+    GatePart,
+    ModalityPart,
+    SimilarityMetricPart,
+    families,
+    members,
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -162,7 +172,7 @@ def parse_params(raw: object, where: str) -> Params:
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
-        raise ParamsError(_one_line(error, where)) from error
+        raise ParamsError(_one_line(error, where, raw)) from error
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:
@@ -178,22 +188,26 @@ def _apply(raw: dict[str, Any], override: str) -> None:
             parent = ".".join(steps[:depth]) or "params"
             raise ParamsError(f"--set {override}: {unknown_name(f'key of {parent}', step, map(str, known))}")
         if depth == len(steps) - 1:
-            node[place] = yaml.safe_load(text)
+            node[place] = _value(override, text)
         else:
             node = node[place]
 
 
-def _one_line(error: ValidationError, where: str) -> str:
+def _value(override: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ParamsError(f"--set {override}: expected a YAML value, found {getattr(error, 'problem', None) or error}") from error
+
+
+def _one_line(error: ValidationError, where: str, raw: object) -> str:
     details = error.errors(include_url=False)
     first = details[0]
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"]).lstrip(".")
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
     match first["type"]:
         case "extra_forbidden":
-            said = "unknown key"
-            known = _known_keys(first["loc"][:-1])
-            if known:
-                said = unknown_name("key", first["loc"][-1], known)
+            said = unknown_name("key", first["loc"][-1], _known_keys(raw, first["loc"][:-1]))
         case "missing":
             said = "expected a value, found none; every key has its value in the file"
         case "value_error":
@@ -203,10 +217,14 @@ def _one_line(error: ValidationError, where: str) -> str:
     return f"{where}: {path}: {said}{more}"
 
 
-def _known_keys(steps: tuple[int | str, ...]) -> tuple[str, ...]:
-    """Keys of the section at ``steps``; empty inside a list, where the Part's own message says enough."""
+def _known_keys(raw: Any, steps: tuple[int | str, ...]) -> tuple[str, ...]:
+    """Keys of the section, or of the Part, at ``steps``."""
     model: Any = Params
     for step in steps:
+        raw = raw[step]
         field = getattr(model, "model_fields", {}).get(step)
         model = getattr(field, "annotation", None)
-    return tuple(getattr(model, "model_fields", ()))
+    named = raw.get("name")
+    parts = (family_members[named] for family in families() if named in (family_members := members(family)))
+    found = model if inspect.isclass(model) and issubclass(model, Section) else next(parts)
+    return tuple(found.model_fields)

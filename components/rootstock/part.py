@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 
 from rootstock.errors import unknown_name
 
@@ -161,12 +161,16 @@ class SimilarityMetric(Part, ABC):
     family: ClassVar[str] = "similarity metric"
     package: ClassVar[str] = "rootstock.similarity"
 
-    weight: float
+    weight: Annotated[float, Field(ge=0)]
     """Share of the standardised score in the combined ranking; 0 only shows it."""
 
     @abstractmethod
     def measure(self, pair: Pair) -> float | None:
         """The score, higher is better; None where it is not defined for this pair."""
+
+
+#: Unit of the setting of a method that is trained by epochs: its held-out losses make a learning curve.
+EPOCHS = "epochs"
 
 
 @dataclass(frozen=True)
@@ -210,6 +214,9 @@ class FineTuneMethod(Part, ABC):
 
     family: ClassVar[str] = "fine-tuning method"
     package: ClassVar[str] = "rootstock.finetuning"
+
+    setting_unit: ClassVar[str]
+    """What cross-validation chooses for this method: ``epochs``, or the unit of its own setting."""
 
     @abstractmethod
     def fit(self, start: Start, rows: Rows, *, heldout: Rows | None, setting: float | None, seed: int) -> Fitted:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from rootstock.errors import DataError
 from rootstock.files import sha256_of, sha256_of_json, write_text
@@ -61,7 +61,7 @@ class Record(Value):
             raise DataError(f"{path}: expected a {cls.__name__}, found nothing; run the stage that makes it first")
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except ValidationError as error:
+        except ValueError as error:  # pydantic's, or bytes that are no UTF-8
             raise DataError(f"{path}: not a {cls.__name__} of this version; run the stage again") from error
 
     def sha256(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import signal
 
 import click
 from rootstock import __version__
@@ -43,6 +44,8 @@ def command_line() -> None:
 def main() -> None:
     """Entry point: run a command, and turn an error into one line and an exit code."""
     opt_out()
+    # Without a handler the process would be gone at once, and its embedded server would stay.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         command_line.main(standalone_mode=False)
     except RootstockError as error:

@@ -22,6 +22,7 @@ PRIVACY = {
 QUIET = {
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "TOKENIZERS_PARALLELISM": "false",
+    "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait by spinning slow a shared machine down tenfold
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "ALEMBIC_LOGGING_LEVEL": "ERROR",
 }

@@ -14,12 +14,12 @@ from rootstock.errors import DataError
 from rootstock.monitoring.decide import decide
 from rootstock.monitoring.monitor import monitor_window
 from rootstock.monitoring.prediction_log import PredictionLog
-from rootstock.params import Params, load_params, parse_params
+from rootstock.params import Params, parse_params
 from rootstock.records import DriftReport, Incumbent, PreparedData, Resolution, RetrainDecision
 from rootstock.registration.versions import find_version
 
 from rootstock_flows import server
-from rootstock_flows.session import clean_output, say
+from rootstock_flows.session import clean_output, open_project, say
 from rootstock_flows.steps import Run
 
 REVISION_TAG = "rootstock.data_revision"
@@ -36,10 +36,12 @@ class Look:
 
 
 @flow(name="rootstock-monitor", flow_run_name="watch", validate_parameters=False, log_prints=False)
-def monitor(params: dict[str, Any], batch: str | None = None, now: str | None = None) -> dict[str, Any]:
-    """Compare, decide, write both down; an event goes to the server when the decision is to retrain."""
+def monitor(params: dict[str, Any], batch: str | None = None, now: str | None = None, announce: bool = True) -> dict[str, Any]:
+    """Compare, decide, write both down; an event goes to the server when the decision is to retrain.
+
+    Not so without ``announce``: a flow that carries the decision out itself would be started a second time by its own event.
+    """
     parsed = parse_params(params, "params.yaml")
-    server.note(parsed.workspace)
     look = look_at(parsed, batch=batch, now=datetime.fromisoformat(now) if now else datetime.now(UTC))
     if look.report is not None:
         page = Path(look.report.evidently_html.path).resolve().as_uri()
@@ -47,7 +49,7 @@ def monitor(params: dict[str, Any], batch: str | None = None, now: str | None = 
     create_markdown_artifact(
         key="retrain-decision", markdown=f"# {'retrain' if look.decision.retrain else 'wait'}\n\n{look.decision.reason}"
     )
-    if look.decision.retrain:
+    if look.decision.retrain and announce:
         resource = {"prefect.resource.id": f"rootstock.model.{parsed.registration.model}"}
         emit_event(DRIFT_EVENT, resource=resource, payload=look.decision.model_dump(mode="json"))
     return {
@@ -59,7 +61,7 @@ def monitor(params: dict[str, Any], batch: str | None = None, now: str | None = 
 @flow(name="rootstock-scheduled-monitor", validate_parameters=False, log_prints=False)
 def scheduled_monitor(params_file: str = "params.yaml", overrides: tuple[str, ...] = ()) -> dict[str, Any]:
     """The watch for a deployment: reads the params file on the worker."""
-    document: dict[str, Any] = monitor(load_params(Path(params_file), tuple(overrides)).model_dump(mode="json"))
+    document: dict[str, Any] = monitor(open_project(Path(params_file), tuple(overrides)).model_dump(mode="json"))
     return document
 
 
@@ -137,9 +139,6 @@ def last_retrain(workspace: str) -> datetime | None:
 
 def run_monitor(params: Params, *, batch: str | None = None, now: datetime | None = None) -> dict[str, Any]:
     """Run the flow embedded."""
-    server.reap(params.workspace)
-    try:
+    with server.embedded():
         document: dict[str, Any] = monitor(params.model_dump(mode="json"), batch, now.isoformat() if now else None)
-    finally:
-        server.forget(params.workspace)
     return document

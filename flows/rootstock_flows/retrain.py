@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from rootstock.params import Params, load_params, parse_params
+from rootstock.params import Params
 
 from rootstock_flows import server
+from rootstock_flows.lock import only_run
 from rootstock_flows.monitor import monitor
+from rootstock_flows.session import open_project
 from rootstock_flows.train import train
 
 
@@ -20,8 +22,7 @@ def retrain(params: dict[str, Any], batch: str | None = None, now: str | None = 
 
     The champion is one of the sources ranked, and the new model meets the same gates.
     """
-    server.note(parse_params(params, "params.yaml").workspace)
-    seen: dict[str, Any] = monitor(params, batch, now)
+    seen: dict[str, Any] = monitor(params, batch, now, announce=False)
     wanted = force or seen["decision"]["retrain"]
     document: dict[str, Any] | None = train({**params, "data": {**params["data"], "revision": "latest"}}) if wanted else None
     return {**seen, "run": document}
@@ -30,16 +31,14 @@ def retrain(params: dict[str, Any], batch: str | None = None, now: str | None = 
 @flow(name="rootstock-scheduled-retrain", validate_parameters=False, log_prints=False)
 def scheduled_retrain(params_file: str = "params.yaml", overrides: tuple[str, ...] = (), force: bool = False) -> dict[str, Any]:
     """Watch and retrain for a deployment: reads the params file on the worker."""
-    params = load_params(Path(params_file), tuple(overrides))
-    document: dict[str, Any] = retrain(params.model_dump(mode="json"), force=force)
+    params = open_project(Path(params_file), tuple(overrides))
+    with only_run(params.task, params.workspace):
+        document: dict[str, Any] = retrain(params.model_dump(mode="json"), force=force)
     return document
 
 
 def run_retrain(params: Params, *, batch: str | None = None, now: datetime | None = None, force: bool = False) -> dict[str, Any]:
     """Run the flow embedded."""
-    server.reap(params.workspace)
-    try:
+    with server.embedded():
         document: dict[str, Any] = retrain(params.model_dump(mode="json"), batch, now.isoformat() if now else None, force)
-    finally:
-        server.forget(params.workspace)
     return document

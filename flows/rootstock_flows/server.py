@@ -1,51 +1,78 @@
-"""The embedded Prefect server, and what a killed run leaves of it."""
+"""The embedded Prefect server: what a killed run leaves of it, and what its failures look like to the user."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from rootstock.files import write_text
+from rootstock.errors import RootstockError, ServiceError
 
-STARTED_FILE = "embedded_server.json"
+if TYPE_CHECKING:
+    import psutil
+
+#: In the environment of an embedded server: id of the process that started it, which is its parent as long as that lives.
+OWNER = "ROOTSTOCK_RUN_PID"
 
 
-def reap(workspace: str) -> int | None:
-    """End the server process of an embedded run that was killed; its id, or None.
+@contextlib.contextmanager
+def embedded() -> Iterator[None]:
+    """Around a run: end the servers of killed runs before it, and let what went wrong reach the user as what it was.
 
-    Only the very process that was written down is ended: same id, same start time.
+    Prefect reports a failure to its server before it raises it; where the server went first, as at Ctrl-C, which the terminal sends
+    to both, that report fails too, and the cause stands behind it.
     """
-    import psutil
+    import httpx
 
-    path = Path(workspace) / "prefect" / STARTED_FILE
-    if not path.is_file():
-        return None
-    known = json.loads(path.read_text(encoding="utf-8"))
-    path.unlink()
+    reap()
+    os.environ[OWNER] = str(os.getpid())
     try:
-        process = psutil.Process(known["pid"])
-        if process.create_time() != known["create_time"]:
-            return None
-        process.terminate()
-        process.wait(timeout=10)
-    except psutil.NoSuchProcess:
-        return None
-    except psutil.TimeoutExpired:
-        process.kill()
-    return int(known["pid"])
+        yield
+    except Exception as error:
+        cause = _cause(error)
+        if cause is not None:
+            raise cause from None
+        if isinstance(error, httpx.HTTPError):
+            raise ServiceError(f"the Prefect server did not answer: {error}; run the same command again, it goes on") from error
+        raise
 
 
-def note(workspace: str) -> None:
-    """Write down the embedded server's process, once a flow runs, so that it can be ended if this process is killed."""
+def orphans() -> list[psutil.Process]:
+    """Servers on this ``PREFECT_HOME`` whose run was killed; a server whose run is alive is none."""
     import psutil
-    from prefect.server.api.server import SubprocessASGIServer
 
-    process = SubprocessASGIServer().server_process
-    if process is not None:
-        started = {"pid": process.pid, "create_time": psutil.Process(process.pid).create_time()}
-        write_text(Path(workspace) / "prefect" / STARTED_FILE, json.dumps(started) + "\n")
+    home = os.environ.get("PREFECT_HOME")
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # processes of other users, and those that end while they are looked at
+            settings = process.environ()
+            is_server = "PREFECT__SERVER_EPHEMERAL" in settings and settings.get("PREFECT_HOME") == home
+            if is_server and settings.get(OWNER) not in (None, str(process.ppid())):
+                found.append(process)
+    return found
 
 
-def forget(workspace: str) -> None:
-    """The run ended in order: its server ends with it."""
-    (Path(workspace) / "prefect" / STARTED_FILE).unlink(missing_ok=True)
+def reap() -> tuple[int, ...]:
+    """End the servers on this ``PREFECT_HOME`` whose run was killed; their ids. A server whose run is alive is left alone."""
+    import psutil
+
+    ended = []
+    for process in orphans():
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+            ended.append(process)
+    _, alive = psutil.wait_procs(ended, timeout=10)
+    for process in alive:
+        process.kill()
+    return tuple(process.pid for process in ended)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """Rootstock's own error or the interruption behind what Prefect raised, if there is one."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, RootstockError | KeyboardInterrupt):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None

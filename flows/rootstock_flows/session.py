@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import logging
 import os
 import sys
 import warnings
@@ -17,6 +18,10 @@ import click
 if TYPE_CHECKING:
     from rootstock.params import Params
     from rootstock.records import Record
+
+
+#: Loggers that tell of each file and folder at level INFO.
+CHATTY_LOGGERS = ("dvc", "great_expectations", "mlflow", "alembic")
 
 
 def params_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,6 +67,8 @@ def emit(answer: Record | dict[str, Any], *, as_json: bool, text: str) -> None:
 @contextlib.contextmanager
 def clean_output() -> Iterator[None]:
     """Send whatever libraries print to standard error, and drop their warnings."""
+    for name in CHATTY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
         if not sys.warnoptions:
             warnings.simplefilter("ignore")

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
-from rootstock.errors import RootstockError, ServiceError
+from rootstock.errors import ServiceError
 from rootstock.files import sha256_of_json
 from rootstock.params import Params, parse_params
 from rootstock.records import Record
@@ -109,13 +109,3 @@ class Run:
             retry_condition_fn=_service_failed,
             log_prints=False,
         )
-
-
-def explain_failure(error: BaseException) -> BaseException:
-    """The Rootstock error behind what Prefect raised, if there is one."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, RootstockError):
-            return seen
-        seen = seen.__cause__ or seen.__context__
-    return error

@@ -13,7 +13,7 @@ from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.runtime import flow_run
 from rootstock.files import write_text
-from rootstock.params import Params, load_params, parse_params
+from rootstock.params import Params, parse_params
 from rootstock.records import (
     EvalReport,
     GateVerdict,
@@ -35,7 +35,8 @@ from rootstock.stages import NUMERIC_LIBRARIES, run_key
 
 from rootstock_flows import server
 from rootstock_flows.document import run_document
-from rootstock_flows.session import clean_output, say
+from rootstock_flows.lock import only_run
+from rootstock_flows.session import clean_output, open_project, say
 from rootstock_flows.steps import Run
 
 RUN_FILE = "run.json"
@@ -50,7 +51,6 @@ def _flow_run_name() -> str:
 def train(params: dict[str, Any], force: bool = False) -> dict[str, Any]:
     """Run the stages in order and branch on their verdicts; gives back the run's document."""
     parsed = parse_params(params, "params.yaml")
-    server.note(parsed.workspace)
     run = Run(parsed)
     resolution = run.step("resolve", Resolution)
     run.run_key = run_key(resolution, parsed)
@@ -68,7 +68,9 @@ def train(params: dict[str, Any], force: bool = False) -> dict[str, Any]:
 @flow(name="rootstock-scheduled-train", validate_parameters=False, log_prints=False)
 def scheduled_train(params_file: str = "params.yaml", overrides: tuple[str, ...] = ()) -> dict[str, Any]:
     """The main job for a deployment: reads the params file on the worker."""
-    document: dict[str, Any] = train(load_params(Path(params_file), tuple(overrides)).model_dump(mode="json"))
+    params = open_project(Path(params_file), tuple(overrides))
+    with only_run(params.task, params.workspace):
+        document: dict[str, Any] = train(params.model_dump(mode="json"))
     return document
 
 
@@ -161,9 +163,6 @@ def _publish(run: Run, html: Path) -> None:
 
 def run_train(params: Params, *, force: bool = False) -> dict[str, Any]:
     """Run the flow embedded: start what is needed, end it with the command, and clear what a killed run left."""
-    server.reap(params.workspace)
-    try:
+    with server.embedded():
         document: dict[str, Any] = train(params.model_dump(mode="json"), force)
-    finally:
-        server.forget(params.workspace)
     return document

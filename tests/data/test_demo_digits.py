@@ -41,9 +41,9 @@ def test_every_printed_digit_is_drawn_often(frames):
 def test_printed_digits_are_light_on_dark_inside_the_frame(frames):
     for content in frames[SOURCE]["input"]:
         image = pixels(content)
-        assert image.shape == (32, 32)
+        assert image.shape == (8, 8)
         assert image.max() > 150
-        assert np.median(image) == 0
+        assert image[:, [0, -1]].mean() < image[:, 2:6].mean()
 
 
 def test_images_and_ids_are_unique(frames):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rootstock.report.predictions import Predictions, calibration, mistakes, read_predictions, wilson
+from rootstock.report.predictions import Predictions, calibration, mistakes, read_predictions
 from rootstock.report.write import write_report
 
 
@@ -14,15 +14,6 @@ def answered(*rows: tuple[str, str, float]) -> Predictions:
     """Rows of (label, predicted, probability)."""
     labels, predicted, stated = zip(*rows, strict=True)
     return Predictions(tuple(f"r{i}" for i in range(len(rows))), labels, {"model": predicted}, {"model": stated})
-
-
-@pytest.mark.parametrize(
-    ("successes", "n", "interval"),
-    # Newcombe, Statistics in Medicine 17, 1998, table I, method 3.
-    [(81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (0, 20, (0.0, 0.1611)), (1, 29, (0.0061, 0.1718))],
-)
-def test_wilson_reproduces_published_intervals(successes: int, n: int, interval: tuple[float, float]) -> None:
-    assert wilson(successes, n, 0.95) == pytest.approx(interval, abs=5e-5)
 
 
 def test_every_row_falls_into_one_bin_edges_to_the_lower_one() -> None:

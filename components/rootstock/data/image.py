@@ -6,7 +6,9 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from rootstock.errors import DataError
 from rootstock.part import Modality
@@ -23,7 +25,7 @@ class Image(Modality):
     """One image a row, as the bytes of a PNG, scaled to ``side`` x ``side`` pixels."""
 
     name: Literal["image"] = "image"
-    side: int
+    side: Annotated[int, Field(ge=1)]
 
     def load_processor(self, folder: Path) -> Any:
         """Mean and standard deviation a channel from the backbone's preprocessor file; 0.5 each where it has none.
@@ -81,7 +83,7 @@ class Image(Modality):
         for index, data in enumerate(inputs):
             try:
                 picture = Pictures.open(io.BytesIO(data)).convert(mode).resize((self.side, self.side))
-            except (UnidentifiedImageError, OSError, TypeError) as error:
+            except (UnidentifiedImageError, Pictures.DecompressionBombError, OSError, TypeError, ValueError, SyntaxError) as error:
                 raise DataError(f"image {index}: expected the bytes of an image, found {error}; remove or replace it") from error
             rows.append(np.asarray(picture, dtype=np.float32) / 255)
         channels = 3 if mode == "RGB" else 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from rootstock.errors import BackboneError
 from rootstock.part import Modality
@@ -22,7 +24,7 @@ class Text(Modality):
     """One string a row, cut after ``max_tokens`` tokens of the backbone's tokenizer."""
 
     name: Literal["text"] = "text"
-    max_tokens: int
+    max_tokens: Annotated[int, Field(ge=3)]
 
     def load_processor(self, folder: Path) -> Any:
         """The tokenizer in ``folder``. Raises BackboneError if none is there."""
@@ -44,10 +46,14 @@ class Text(Modality):
         return np.fromiter((len(text) for text in inputs), dtype=np.int64, count=len(inputs))
 
     def surface_features(self, fit_on: Sequence[Any], inputs: Sequence[Any]) -> Any:
-        """TF-IDF of words and word pairs, sublinear, sparse (n, f); the vocabulary comes from ``fit_on``."""
+        """TF-IDF of words and word pairs, sublinear, sparse (n, f); the vocabulary comes from ``fit_on``.
+
+        Characters take the place of words where no text has a word of two letters.
+        """
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(fit_on).transform(inputs)
+        analyzer = "word" if any(re.search(r"\w\w", text) for text in fit_on) else "char"
+        return TfidfVectorizer(analyzer=analyzer, ngram_range=(1, 2), sublinear_tf=True).fit(fit_on).transform(inputs)
 
     def descriptors(self, inputs: Sequence[Any]) -> pd.DataFrame:
         """Length in characters and words, mean word length, shares of digits, capitals and signs: (n, 6)."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from rootstock.errors import DataError, unknown_name
-from rootstock.evaluation.paired import (
+from rootstock.paired import (
     Pair,
     holm,
     mcnemar_exact,

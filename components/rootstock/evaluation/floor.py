@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from rootstock.evaluation.paired import more_rows
+from rootstock.paired import more_rows
 from rootstock.part import Gate
 from rootstock.records import GateResult, Verdict
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from rootstock.evaluation.paired import more_rows, pair_of, rows_to_exclude, score_interval
+from rootstock.paired import more_rows, pair_of, rows_to_exclude, score_interval
 from rootstock.part import Gate
 from rootstock.records import GateResult, Verdict
 

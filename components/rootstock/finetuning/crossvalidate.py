@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rootstock.errors import DataError
-from rootstock.part import FineTuneMethod, Rows, Start
+from rootstock.part import EPOCHS, FineTuneMethod, Rows, Start
 from rootstock.records import Measure, MethodScore
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _score(
         source=option.source,
         accuracy=_mean(correct, unit="share", higher_is_better=True),
         log_loss=_mean(losses[best], unit="nats", higher_is_better=False),
-        epochs=int(best) if hasattr(option.method, "epochs") else None,
+        epochs=int(best) if option.method.setting_unit == EPOCHS else None,
     )
     return OptionScore(
         option, best, float(losses[best].mean()), record, {setting: float(loss.mean()) for setting, loss in losses.items()}

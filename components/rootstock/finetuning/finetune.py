@@ -13,7 +13,7 @@ from rootstock.finetuning.crossvalidate import Option, OptionScore, score_option
 from rootstock.finetuning.save import Lineage, save_model
 from rootstock.head import Head, match_classes
 from rootstock.params import BackboneParams, DataParams, FineTuningParams
-from rootstock.part import Fitted, Start
+from rootstock.part import EPOCHS, Fitted, Start
 from rootstock.records import Curve, PreparedData, TrainedModel, TunedBackbone
 from rootstock.rows import EncoderSource, bare_encoder, feature_folder, tuned_encoder
 
@@ -120,7 +120,7 @@ def _curves(scores: Sequence[OptionScore], fitted: Fitted) -> tuple[Curve, ...]:
             y=tuple(score.heldout_losses[x] for x in sorted(score.heldout_losses)),
         )
         for score in scores
-        if hasattr(score.option.method, "epochs")
+        if score.option.method.setting_unit == EPOCHS
     )
     epochs = tuple(float(epoch + 1) for epoch in range(len(fitted.losses)))
     return (*heldout, Curve(name="training loss, final fit", unit="nats a row", x=epochs, y=fitted.losses)) if epochs else heldout

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from rootstock.finetuning.loop import Optimisation, train
 from rootstock.head import Head
-from rootstock.part import FineTuneMethod, Fitted, Rows, Start
+from rootstock.part import EPOCHS, FineTuneMethod, Fitted, Rows, Start
 
 
 class Full(FineTuneMethod):
     """All weights of the backbone and a head that starts from the one learned before, or from zero."""
 
     name: Literal["full"] = "full"
-    learning_rate: float
-    head_learning_rate: float
-    weight_decay: float
-    batch_rows: int
-    epochs: int
-    warmup_share: float
+    setting_unit: ClassVar[str] = EPOCHS
+    learning_rate: PositiveFloat
+    head_learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    batch_rows: PositiveInt
+    epochs: PositiveInt
+    warmup_share: Annotated[float, Field(ge=0, le=1)]
 
     def fit(self, start: Start, rows: Rows, *, heldout: Rows | None, setting: float | None, seed: int) -> Fitted:
         """Train everything; the number of epochs is the setting to choose."""

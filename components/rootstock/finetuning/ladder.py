@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootstock.backbone import Encoder, locate, new_encoder
+from rootstock.errors import ParamsError
 from rootstock.files import write_file
 from rootstock.finetuning.crossvalidate import Option, score_options
 from rootstock.head import log_probabilities
@@ -122,7 +123,8 @@ def _from_scratch(
 
     fitted = method.fit(Start(load, classes, None), rows, heldout=None, setting=None, seed=seed)
     if fitted.encoder is None:
-        raise TypeError(
-            f"evaluation.scratch: '{method.name}' leaves the encoder as it is; choose a method that trains it, such as full"
+        raise ParamsError(
+            f"evaluation.scratch: expected a method that trains the encoder, found '{method.name}', which leaves it as it is; "
+            "choose a method that trains it, such as full"
         )
     return _head(fitted, fitted.encoder.embed(list(test["input"]), "predicting from scratch"))

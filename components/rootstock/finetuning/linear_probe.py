@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, PositiveFloat
 
 from rootstock.head import log_probabilities, logistic_head
 from rootstock.part import FineTuneMethod, Fitted, Rows, Start
@@ -19,7 +21,8 @@ class LinearProbe(FineTuneMethod):
     """
 
     name: Literal["linear_probe"] = "linear_probe"
-    regularisations: tuple[float, ...]
+    setting_unit: ClassVar[str] = "inverse penalty"
+    regularisations: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
     """inverse strengths of the L2 penalty (scikit-learn's C) to choose from"""
 
     def fit(self, start: Start, rows: Rows, *, heldout: Rows | None, setting: float | None, seed: int) -> Fitted:

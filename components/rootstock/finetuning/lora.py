@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from rootstock.errors import ParamsError
 from rootstock.finetuning.loop import Optimisation, train
 from rootstock.head import Head, logistic_head
-from rootstock.part import FineTuneMethod, Fitted, Rows, Start
+from rootstock.part import EPOCHS, FineTuneMethod, Fitted, Rows, Start
 
 
 class Lora(FineTuneMethod):
     """Low-rank adapters in the named modules, and a head that starts from a linear probe (LP-FT, Kumar et al. 2022)."""
 
     name: Literal["lora"] = "lora"
-    rank: int
-    alpha: int
-    dropout: float
-    target_modules: tuple[str, ...]
-    last_layers: int | None
+    setting_unit: ClassVar[str] = EPOCHS
+    rank: PositiveInt
+    alpha: PositiveInt
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    target_modules: Annotated[tuple[str, ...], Field(min_length=1)]
+    last_layers: PositiveInt | None
     """adapters go into so many of the last layers, and gradients stop below them; null takes all"""
-    learning_rate: float
-    head_learning_rate: float
-    weight_decay: float
-    batch_rows: int
-    epochs: int
-    warmup_share: float
-    probe_regularisation: float | None
+    learning_rate: PositiveFloat
+    head_learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    batch_rows: PositiveInt
+    epochs: PositiveInt
+    warmup_share: Annotated[float, Field(ge=0, le=1)]
+    probe_regularisation: PositiveFloat | None
     """inverse penalty of the probe that the head starts from; null starts from the head learned before, or zero"""
 
     def fit(self, start: Start, rows: Rows, *, heldout: Rows | None, setting: float | None, seed: int) -> Fitted:
@@ -48,9 +51,9 @@ class Lora(FineTuneMethod):
         try:
             adapted = get_peft_model(encoder.model, config)
         except ValueError as error:
-            leaves = sorted({name.rsplit(".", 1)[-1] for name, part in encoder.model.named_modules() if hasattr(part, "weight")})
             raise ParamsError(
-                f"finetuning: target_modules {list(self.target_modules)} match nothing in this backbone; it has {', '.join(leaves)}"
+                f"finetuning: target_modules {list(self.target_modules)} match nothing that takes an adapter in this backbone; "
+                f"it has {', '.join(_weighted(encoder.model))}"
             ) from error
         head = self._first_head(start, rows)
         steps = Optimisation(
@@ -68,3 +71,9 @@ class Lora(FineTuneMethod):
         return logistic_head(
             rows.features, rows.labels, classes=start.classes, inverse_penalty=self.probe_regularisation, prior=start.prior
         )
+
+
+def _weighted(model: Any) -> list[str]:
+    """Last names of the modules with a weight matrix, the ones that an adapter can stand beside."""
+    modules = ((name.rsplit(".", 1)[-1], getattr(part, "weight", None)) for name, part in model.named_modules())
+    return sorted({name for name, weight in modules if weight is not None and weight.dim() > 1})

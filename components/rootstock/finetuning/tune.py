@@ -27,7 +27,6 @@ def tune(
     """Learn the chosen source's own labels; nothing of the target is seen.
 
     With no source chosen the backbone stays as it is, and with the champion chosen its own weights are the start.
-    The number of epochs is the one with the lowest loss on a held-out part of the source.
     """
     if ranking.chosen_kind != "domain":
         model = incumbent.model if ranking.chosen_kind == "champion" else None

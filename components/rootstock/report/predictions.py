@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from rootstock.errors import DataError
@@ -103,6 +102,8 @@ def _models(columns: Iterable[Any], kind: str) -> list[str]:
 
 def calibration(predictions: Predictions, *, bins: int, confidence: float) -> tuple[Bin, ...]:
     """Equal-width bins of the model's stated probability, the empty ones left out, with Wilson intervals."""
+    from statsmodels.stats.proportion import proportion_confint
+
     rows: dict[int, list[tuple[float, bool]]] = {}
     for stated, right in zip(predictions.probability[MODEL], predictions.right(MODEL), strict=True):
         if math.isfinite(stated):
@@ -115,19 +116,10 @@ def calibration(predictions: Predictions, *, bins: int, confidence: float) -> tu
             len(held),
             sum(stated for stated, _ in held) / len(held),
             sum(right for _, right in held) / len(held),
-            wilson(sum(right for _, right in held), len(held), confidence),
+            proportion_confint(sum(right for _, right in held), len(held), alpha=1 - confidence, method="wilson"),
         )
         for index, held in sorted(rows.items())
     )
-
-
-def wilson(successes: int, n: int, confidence: float) -> tuple[float, float]:
-    """Score interval for a proportion of n rows (Wilson 1927)."""
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
 def mistakes(predictions: Predictions, rows: RowsFile | None, *, most: int) -> tuple[Mistake, ...]:

@@ -18,7 +18,7 @@ def combine(candidates: Sequence[Candidate], metrics: Sequence[SimilarityMetric]
         parts = [(weight, standardised[name].get(index)) for name, weight in weights.items()]
         defined = [(weight, score) for weight, score in parts if score is not None]
         total = sum(weight for weight, _ in defined)
-        value = sum(weight * score for weight, score in defined) / total if total and candidate.kind != "backbone" else None
+        value = sum(weight * score for weight, score in defined) / total if total else None
         combined.append(candidate.model_copy(update={"combined": value}))
     return sorted(combined, key=lambda c: (c.excluded is not None, c.combined is None, -(c.combined or 0.0), c.source))
 

@@ -5,6 +5,7 @@ The only file that imports it. Data Docs load fonts and scripts from the network
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ def run_suites(
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
 
+    # This module raises its own logger to INFO and announces a temporary folder.
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     results: list[CheckResult] = []
     with new_folder(data_docs) as pages, new_folder(suites) as files:
         context = gx.get_context(mode="ephemeral")

@@ -87,7 +87,9 @@ def diff(before: str, after: str, params_file: Path, overrides: tuple[str, ...],
 
 
 @command.command()
-@click.option("--images", is_flag=True, help="Handwritten and printed digits instead of library documentation.")
+@click.option(
+    "--images", is_flag=True, help="Handwritten and printed digits and a small backbone, not library documentation."
+)
 @click.option(
     "--arrived",
     type=click.FloatRange(0, 1, min_open=True),
@@ -102,17 +104,20 @@ def demo(images: bool, arrived: float, params_file: Path, overrides: tuple[str, 
     The same again adds nothing. A greater --arrived adds a version of the target with the rows that have come since.
     """
     from rootstock.data.card import make_card
+    from rootstock.data.demo_backbone import BACKBONE, build_backbone
     from rootstock.data.demo_digits import build_digits
     from rootstock.data.demo_docs import build_docs
 
     params = open_project(params_file, overrides)
     frames = build_digits() if images else build_docs(arrived=arrived)
+    backbone = build_backbone(Path(params.workspace) / BACKBONE).as_posix() if images else None
     modality, origin = ("image", "digits and fonts") if images else ("text", "documentation")
     added = [
         _add(params, name, frame, make_card(frame, modality=modality, origin=f"{origin} of installed packages"))
         for name, frame in frames.items()
     ]
-    emit({"datasets": added}, as_json=as_json, text="\n".join(map(_line, added)))
+    lines = [*map(_line, added), *([f"{backbone:<32} a small backbone with random weights"] if backbone else [])]
+    emit({"datasets": added, "backbone": backbone}, as_json=as_json, text="\n".join(lines))
 
 
 def _add(params: Params, name: str, frame: pd.DataFrame, card: dict[str, Any]) -> dict[str, Any]:

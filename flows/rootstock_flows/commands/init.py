@@ -10,8 +10,10 @@ import click
 
 from rootstock_flows.session import emit
 
-#: Kept equal to the repository's params.yaml by a test.
+#: Kept equal to the repository's params.yaml and dvc.yaml by tests.
 TEMPLATE = Path(__file__).parent.parent / "params_template.yaml"
+DVC_TEMPLATE = Path(__file__).parent.parent / "dvc_template.yaml"
+IGNORED = ".rootstock/\ndvc_plots/\n"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SOURCES = "# datasets to learn from: 'rootstock data add NAME PATH' first, then [NAME, ...]"
 
@@ -20,7 +22,7 @@ _SOURCES = "# datasets to learn from: 'rootstock data add NAME PATH' first, then
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(name: str, as_json: bool) -> None:
-    """Write a folder NAME with a params.yaml to begin a task from."""
+    """Write a folder NAME with a params.yaml to begin a task from, and a dvc.yaml for experiments with it."""
     from rootstock.errors import InputError
     from rootstock.files import new_folder, write_text
 
@@ -32,6 +34,8 @@ def command(name: str, as_json: bool) -> None:
         raise InputError(f"{folder}: expected a name that is free, found something there; choose another name or remove it")
     with new_folder(folder) as temporary:
         write_text(temporary / "params.yaml", params_for(task, TEMPLATE.read_text(encoding="utf-8")))
+        write_text(temporary / "dvc.yaml", DVC_TEMPLATE.read_text(encoding="utf-8"))
+        write_text(temporary / ".gitignore", IGNORED)
     steps = [f"cd {folder}", f"rootstock data add {task} PATH", "rootstock run"]
     text = [f"Wrote {folder / 'params.yaml'}: every value stands there. Next:", *(f"  {step}" for step in steps)]
     emit({"params": (folder / "params.yaml").as_posix(), "next": steps}, as_json=as_json, text="\n".join(text))

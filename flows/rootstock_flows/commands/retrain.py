@@ -14,8 +14,11 @@ from rootstock_flows.session import clean_output, emit, open_project, params_opt
 def command(params_file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Look at the newest window, then train on the latest data revision and ask the same gates."""
     params = open_project(params_file, overrides)
+    from rootstock.backbone import locate
+
     from rootstock_flows.lock import only_run
 
+    locate(params.backbone.name)  # before anything is started for a model that is not there
     with only_run(params.task, params.workspace), clean_output():
         from rootstock_flows.retrain import run_retrain
 

@@ -15,9 +15,12 @@ from rootstock_flows.session import emit, open_project, params_options, say
 def command(params_file: Path, overrides: tuple[str, ...], as_json: bool, force: bool) -> None:
     """Validate, rank sources, fine-tune, evaluate, decide, register, report."""
     params = open_project(params_file, overrides)
+    from rootstock.backbone import locate
+
     from rootstock_flows.lock import only_run
     from rootstock_flows.session import clean_output
 
+    locate(params.backbone.name)  # before anything is started for a model that is not there
     with only_run(params.task, params.workspace), clean_output():
         say(f"{params.task}: target {params.data.target}, sources {', '.join(params.data.sources) or 'none'}")
         from rootstock_flows.train import run_train

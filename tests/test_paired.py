@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from rootstock.evaluation.paired import (
+from rootstock.paired import (
     Pair,
     holm,
     mcnemar_exact,

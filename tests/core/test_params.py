@@ -1,0 +1,161 @@
+"""Every slip in params.yaml or --set gives one line with the full path of the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rootstock.errors import InputError, ParamsError
+from rootstock.params import Params, load_params
+
+
+@pytest.fixture
+def load(tmp_path: Path, params_mapping: Callable[[], dict[str, Any]]) -> Callable[..., Params]:
+    """Loads params.yaml after a change to its mapping, with overrides."""
+
+    def loaded(change: Callable[[dict[str, Any]], object] = lambda raw: None, *overrides: str) -> Params:
+        raw = params_mapping()
+        change(raw)
+        path = tmp_path / "params.yaml"
+        path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+        return load_params(path, overrides)
+
+    return loaded
+
+
+BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "unknown section": (
+        lambda raw: raw.update(sed=0),
+        "params.yaml: sed: unknown key 'sed'; known: backbone, data, evaluation, finetuning, flow, gates, monitoring, "
+        "registration, seed, similarity, task, validation, workspace; did you mean 'seed'?",
+    ),
+    "unknown key in a section": (
+        lambda raw: raw["data"]["columns"].update(labl="x"),
+        "params.yaml: data.columns.labl: unknown key 'labl'; known: id, input, label, split; did you mean 'label'?",
+    ),
+    "unknown key in a part": (
+        lambda raw: raw["data"]["modality"].update(max_token=3),
+        "params.yaml: data.modality.max_token: unknown key 'max_token'; known: max_tokens, name; did you mean 'max_tokens'?",
+    ),
+    "unknown key in a part of a list": (
+        lambda raw: raw["similarity"]["metrics"][2].update(wait=3),
+        "params.yaml: similarity.metrics[2].wait: unknown key 'wait'; known: name, weight; did you mean 'weight'?",
+    ),
+    "missing section": (
+        lambda raw: raw.pop("seed"),
+        "params.yaml: seed: expected a value, found none; every key has its value in the file",
+    ),
+    "missing key of a part": (
+        lambda raw: raw["similarity"]["metrics"][0].pop("weight"),
+        "params.yaml: similarity.metrics[0].weight: expected a value, found none; every key has its value in the file",
+    ),
+    "wrong type": (
+        lambda raw: raw["finetuning"]["methods"][1].update(rank="eight"),
+        "params.yaml: finetuning.methods[1].rank: input should be a valid integer, "
+        "unable to parse string as an integer, found 'eight'",
+    ),
+    "out of range": (
+        lambda raw: raw["finetuning"]["source"].update(rank=0),
+        "params.yaml: finetuning.source.rank: input should be greater than 0, found 0",
+    ),
+    "misspelt part": (
+        lambda raw: raw["similarity"]["metrics"][2].update(name="logm"),
+        "params.yaml: similarity.metrics[2]: unknown similarity metric 'logm'; known: centroid_cosine, logme, source_head_loglik; "
+        "did you mean 'logme'?",
+    ),
+    "a part without a name": (
+        lambda raw: raw["finetuning"].update(source="lora"),
+        "params.yaml: finetuning.source: expected a fine-tuning method as a mapping with the key 'name', found 'lora'",
+    ),
+    "a part named twice": (
+        lambda raw: raw["similarity"]["metrics"][1].update(name="logme"),
+        "params.yaml: similarity.metrics: expected each name once, found logme more than once",
+    ),
+    "an empty list": (
+        lambda raw: raw["similarity"].update(metrics=[]),
+        "params.yaml: similarity.metrics: expected at least one entry, found an empty list",
+    ),
+    "no penalties": (
+        lambda raw: raw["finetuning"]["methods"][0].update(regularisations=[]),
+        "params.yaml: finetuning.methods[0].regularisations: tuple should have at least 1 item after validation, not 0, found []",
+    ),
+    "several slips": (
+        lambda raw: raw.update(seed="x", task=3),
+        "params.yaml: task: input should be a valid string, found 3 (and 1 more)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), BAD.values(), ids=BAD)
+def test_a_slip_in_the_file(load, change, said):
+    with pytest.raises(ParamsError) as caught:
+        load(change)
+    assert str(caught.value) == said
+    assert caught.value.exit_code == 2
+
+
+OVERRIDES = {
+    "finetuning.sourc.rank=3": (
+        "--set finetuning.sourc.rank=3: unknown key of finetuning 'sourc'; known: folds, methods, source; did you mean 'source'?"
+    ),
+    "similarity.metrics.7.weight=1": "--set similarity.metrics.7.weight=1: unknown key of similarity.metrics '7'; known: 0, 1, 2",
+    "seed.more=1": "--set seed.more=1: unknown key of seed 'more'; known: none",
+    "seed": "--set seed: expected KEY.PATH=VALUE, found no '='",
+    "seed=[1": "--set seed=[1: expected a YAML value, found expected ',' or ']', but got '<stream end>'",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("override", "said"), OVERRIDES.items())
+def test_a_slip_in_set(load, override, said):
+    with pytest.raises(ParamsError) as caught:
+        load(lambda raw: None, override)
+    assert str(caught.value) == said
+
+
+def test_set_reaches_into_lists_and_reads_yaml(load):
+    params = load(lambda raw: None, "similarity.metrics.0.weight=0.25", "data.labels=[a, b]", "data.test_rows=null", "task=other")
+    assert params.similarity.metrics[0].weight == 0.25
+    assert params.data.labels == ("a", "b")
+    assert params.data.test_rows is None
+    assert params.task == "other"
+
+
+def test_broken_yaml_is_named_by_line(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("task: a\ndata: {target: [b\nseed: 0\n", encoding="utf-8")
+    with pytest.raises(ParamsError, match=r"params\.yaml at line 3: expected YAML, found expected ',' or ']'"):
+        load_params(path)
+
+
+@pytest.mark.parametrize(("text", "found"), [("- a\n", "list"), ("", "NoneType"), ("task\n", "str")])
+def test_a_file_that_is_no_mapping(tmp_path, text, found):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError, match=f"expected a mapping of sections, found {found}"):
+        load_params(path)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(ParamsError, match=r"params\.yaml: expected a params file, found nothing; 'rootstock init NAME' writes one"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_a_file_that_is_not_utf8(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(b"task: caf\xe9\n")
+    with pytest.raises(InputError, match="expected UTF-8 text, found byte 0xe9 at line 1"):
+        load_params(path)
+
+
+def test_the_hash_is_of_the_named_sections_alone(load):
+    before, after = load(), load(lambda raw: raw["flow"].update(retries=7))
+    assert before.sha256(("seed", "data")) == after.sha256(("seed", "data"))
+    assert before.sha256(("flow",)) != after.sha256(("flow",))
+
+
+def test_the_parameters_of_parts_are_in_the_hash(load):
+    changed = load(lambda raw: raw["finetuning"]["methods"][1].update(rank=3))
+    assert load().sha256(("finetuning",)) != changed.sha256(("finetuning",))

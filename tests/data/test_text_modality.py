@@ -1,0 +1,59 @@
+"""What a text is to a backbone, to the classical baseline and to drift."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from rootstock.data.text import Text
+
+
+def test_texts_are_cut_and_padded_to_the_longest_of_the_batch(tiny_backbone):
+    modality = Text(max_tokens=6)
+    processor = modality.load_processor(tiny_backbone)
+    found = modality.tensors(["keel", "keel mast hull sail anchor keel mast"], processor)
+    assert found["input_ids"].shape == (2, 6)
+    assert found["attention_mask"].sum(dim=1).tolist() == [3, 6]
+    assert modality.tensors(["keel", "mast"], processor)["input_ids"].shape == (2, 3)
+
+
+def test_the_limit_of_the_tokenizer_is_kept(tiny_backbone):
+    modality = Text(max_tokens=500)
+    assert modality.tensors(["keel " * 100], modality.load_processor(tiny_backbone))["input_ids"].shape == (1, 32)
+
+
+@pytest.mark.parametrize("tokens", [0, 2, -1])
+def test_a_limit_without_room_for_a_word_is_refused(tokens):
+    with pytest.raises(ValidationError, match="greater than or equal to 3"):
+        Text(max_tokens=tokens)
+
+
+def test_lengths_are_characters():
+    np.testing.assert_array_equal(Text(max_tokens=8).lengths(["ab", "", "äöü"]), [2, 0, 3])
+
+
+def test_surface_features_know_only_the_words_they_were_fitted_on():
+    modality = Text(max_tokens=8)
+    found = modality.surface_features(["red apple", "blue sky"], ["red sky", "green leaf"])
+    assert found.shape == (2, 6)
+    assert found[1].nnz == 0
+    np.testing.assert_allclose(found[0].toarray()[found[0].toarray() > 0], np.sqrt(0.5))
+
+
+def test_texts_without_two_letters_in_a_row_still_have_surface_features():
+    found = Text(max_tokens=8).surface_features(["a", "?", "b b"], ["a", "c", ""])
+    assert found.shape[0] == 3
+    assert np.isfinite(found.toarray()).all()
+
+
+def test_descriptors_by_hand():
+    found = Text(max_tokens=8).descriptors(["Ab 12!", ""]).to_dict("records")
+    assert found[0] == pytest.approx(
+        {"characters": 6, "words": 2, "mean_word_characters": 2, "digit_share": 1 / 3, "capital_share": 1 / 6, "sign_share": 1 / 6}
+    )
+    assert set(found[1].values()) == {0.0}
+
+
+def test_no_rows_have_the_same_columns():
+    modality = Text(max_tokens=8)
+    assert list(modality.descriptors([]).columns) == list(modality.descriptors(["a"]).columns)
