@@ -87,9 +87,7 @@ def diff(before: str, after: str, params_file: Path, overrides: tuple[str, ...],
 
 
 @command.command()
-@click.option(
-    "--images", is_flag=True, help="Handwritten and printed digits and a small backbone, not library documentation."
-)
+@click.option("--images", is_flag=True, help="Handwritten and printed digits and a small backbone, not library documentation.")
 @click.option(
     "--arrived",
     type=click.FloatRange(0, 1, min_open=True),
