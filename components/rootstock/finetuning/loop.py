@@ -60,7 +60,7 @@ def train(encoder: Encoder, rows: Rows, *, head: Head, heldout: Rows | None, opt
     )
     steps = math.ceil(len(rows.labels) / optimisation.batch_rows) * optimisation.epochs
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, optimisation.warmup_share))
-    labels = torch.from_numpy(rows.labels).to(encoder.model.device)
+    labels = torch.tensor(rows.labels, device=encoder.model.device)  # a copy: features and labels may be read-only
     losses: list[float] = []
     predicted: dict[float, NDArray[np.float64]] = {}
     with tqdm(
