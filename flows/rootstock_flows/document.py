@@ -21,6 +21,9 @@ from rootstock.records import (
 
 from rootstock_flows.steps import Run
 
+#: The document's name in the run's folder; it is written last.
+RUN_FILE = "run.json"
+
 Status = Literal["promoted", "challenger", "refused", "invalid data", "unchanged"]
 
 SECTIONS: dict[str, type[Record]] = {

@@ -15,10 +15,11 @@ from rootstock.monitoring.decide import decide
 from rootstock.monitoring.monitor import monitor_window
 from rootstock.monitoring.prediction_log import PredictionLog
 from rootstock.params import Params, parse_params
-from rootstock.records import DriftReport, Incumbent, PreparedData, Resolution, RetrainDecision
+from rootstock.records import DriftReport, Incumbent, PreparedData, Resolution, RetrainDecision, load_json
 from rootstock.registration.versions import find_version
 
 from rootstock_flows import server
+from rootstock_flows.document import RUN_FILE
 from rootstock_flows.session import clean_output, open_project, say
 from rootstock_flows.steps import Run
 
@@ -79,7 +80,7 @@ def look_at(params: Params, *, batch: str | None, now: datetime) -> Look:
     report = _watch(params, prepared, incumbent, batch=batch, folder=folder, now=now)
     decision = decide(
         report,
-        champion_revision=revision,
+        champion_revision=newest if was_tried(params.workspace, newest) else revision,
         newest_revision=newest,
         last_retrain=last_retrain(params.workspace),
         classes=len(prepared.target.labels),
@@ -127,6 +128,12 @@ def _watch(
     drifted = [result.view for result in report.results if result.drifted]
     say(f"  {'watch':<10} {report.window}: {'drift in ' + ', '.join(drifted) if drifted else 'no drift'}, {report.rows} rows")
     return report
+
+
+def was_tried(workspace: str, revision: str) -> bool:
+    """Whether a run on this revision came to its end, whatever that was: the same data would come to the same end again."""
+    documents = (load_json(path) for path in (Path(workspace) / "runs").glob(f"*/{RUN_FILE}"))
+    return any(document["data"]["revision"] == revision for document in documents)
 
 
 def last_retrain(workspace: str) -> datetime | None:

@@ -34,6 +34,9 @@ ARRIVED = 0.55
 #: The library whose documentation the application is suddenly asked about.
 DRIFT_SOURCE = "scipy-docs"
 QUIET_WINDOWS = 3
+#: Labelled paragraphs a topic when the month begins, and how many rows of each of two windows the team labels later.
+LABELLED_ROWS_PER_CLASS = 12
+LABELLED_ROWS_PER_WINDOW = 60
 DAYS_BETWEEN = 7
 
 
@@ -47,6 +50,17 @@ class Episode:
     arrivals: pd.DataFrame | None
 
 
+def month_of(params: Params, workspace: str) -> Params:
+    """The task as the month plays it, in a workspace of its own.
+
+    The target says by itself which rows are labelled, so all of them are used, the new ones too; and the library that the
+    application is asked about later is no source, or the champion would have learned its paragraphs before.
+    """
+    sources = tuple(name for name in params.data.sources if name != DRIFT_SOURCE)
+    changed = {"registry": f"{workspace}/data", "labelled_rows_per_class": None, "sources": sources}
+    return params.model_copy(update={"workspace": workspace, "data": params.data.model_copy(update=changed)})
+
+
 def play(params: Params) -> tuple[Path, list[WindowLine]]:
     """Play the month in a workspace of its own; gives the timeline's page and its lines.
 
@@ -56,7 +70,7 @@ def play(params: Params) -> tuple[Path, list[WindowLine]]:
     now = datetime(2026, 1, 5, 6, tzinfo=UTC)
     with clean_output():
         for name, frame in build_docs(arrived=ARRIVED).items():
-            _version(params, name, frame)
+            _version(params, name, _few_labels(frame) if name == params.data.target else frame)
         say("day 1: the first champion")
         run_train(params)
     lines: list[WindowLine] = []
@@ -70,7 +84,7 @@ def play(params: Params) -> tuple[Path, list[WindowLine]]:
 
 
 def _episodes(params: Params) -> list[Episode]:
-    """Three quiet weeks, a week of questions about another library, the same again once it is labelled, and a week after."""
+    """Three quiet weeks, a week of questions about another library, the same again once some of it is labelled, a week after."""
     rows = params.monitoring.window_rows
     everything = build_docs()
     labels = {name: dict(zip(frame["id"], frame["label"], strict=True)) for name, frame in everything.items()}
@@ -79,13 +93,27 @@ def _episodes(params: Params) -> list[Episode]:
     known = set(labels[params.data.target].values())
     asked = [frame.assign(label=frame["id"].map(labels[params.data.target])) for frame in quiet]
     drifted = [frame.assign(label=frame["id"].map(labels[DRIFT_SOURCE])) for frame in moved]
-    labelled = drifted[0][drifted[0]["label"].isin(known)]
+    labelled = _label([asked[-1], drifted[0]], known)
     return [
         *(Episode(f"week-{i + 1}", frame, None) for i, frame in enumerate(asked)),
         Episode(f"week-{QUIET_WINDOWS + 1}", drifted[0], None),
         Episode(f"week-{QUIET_WINDOWS + 2}", drifted[1], labelled),
         Episode(f"week-{QUIET_WINDOWS + 3}", drifted[2], None),
     ]
+
+
+def _few_labels(frame: pd.DataFrame) -> pd.DataFrame:
+    """The target with few rows a class to learn from; the others are for the test."""
+    place = frame.groupby("label").cumcount()
+    return frame.assign(split=place.lt(LABELLED_ROWS_PER_CLASS).map({True: "train", False: "test"}))
+
+
+def _label(windows: list[pd.DataFrame], known: set[str]) -> pd.DataFrame:
+    """What the team labels of past windows: every second row to learn from, the others for the test."""
+    import pandas as pd
+
+    rows = pd.concat([frame[frame["label"].isin(known)].head(LABELLED_ROWS_PER_WINDOW) for frame in windows], ignore_index=True)
+    return rows.assign(split=["train" if index % 2 else "test" for index in range(len(rows))])
 
 
 def _live(params: Params, episode: Episode, now: datetime) -> WindowLine:
@@ -107,7 +135,7 @@ def _live(params: Params, episode: Episode, now: datetime) -> WindowLine:
 def _append(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
-    rows = pd.concat([old, new[["id", "input", "label"]].assign(split="")], ignore_index=True)
+    rows = pd.concat([old, new[["id", "input", "label", "split"]]], ignore_index=True)
     return rows.drop_duplicates("id").sort_values("id", ignore_index=True)
 
 

@@ -34,12 +34,10 @@ from rootstock.report.write import write_report
 from rootstock.stages import NUMERIC_LIBRARIES, run_key
 
 from rootstock_flows import server
-from rootstock_flows.document import run_document
+from rootstock_flows.document import RUN_FILE, run_document
 from rootstock_flows.lock import only_run
 from rootstock_flows.session import clean_output, open_project, say
 from rootstock_flows.steps import Run
-
-RUN_FILE = "run.json"
 
 
 def _flow_run_name() -> str:

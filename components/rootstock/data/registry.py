@@ -145,6 +145,7 @@ def _create(registry: Path) -> None:
         with _dvc_errors(registry):
             from dvc.repo import Repo
 
+            logging.getLogger("dvc.repo.init").setLevel(logging.WARNING)  # it tells what this function does anyway
             Repo.init(str(registry)).close()
         store = f"../../{registry.resolve().name}-store"  # DVC reads it relative to the folder of this file
         write_text(

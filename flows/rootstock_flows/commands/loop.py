@@ -17,8 +17,10 @@ def command(params_file: Path, overrides: tuple[str, ...], as_json: bool) -> Non
 
     base = open_project(params_file, overrides)
     workspace = f"{base.workspace}/loop"
-    data = base.data.model_copy(update={"registry": f"{workspace}/data"})
-    params = base.model_copy(update={"workspace": workspace, "data": data})
+    Path(workspace).mkdir(parents=True, exist_ok=True)  # Prefect, imported next, makes its home in it, but not its parents
+    from rootstock_flows.month import month_of
+
+    params = month_of(base, workspace)
     with only_run(f"{params.task}-loop", base.workspace):
         from rootstock_flows.month import as_document, play
 
