@@ -55,3 +55,9 @@ def run_document(run: Run, *, report: str) -> dict[str, Any]:
         record = run.records.get(kind)
         document[name] = record.model_dump(mode="json") if record else None
     return {**document, "seconds": run.seconds, "reused": run.reused, "report": report}
+
+
+def records_of(document: dict[str, Any]) -> list[Record]:
+    """The records that a run's document holds."""
+    prepared = [PreparedData.model_validate(document["data"]["prepared"])] if document["data"]["prepared"] else []
+    return [*prepared, *(kind.model_validate(document[name]) for name, kind in SECTIONS.items() if document[name])]

@@ -34,7 +34,7 @@ from rootstock.report.write import write_report
 from rootstock.stages import NUMERIC_LIBRARIES, run_key
 
 from rootstock_flows import server
-from rootstock_flows.document import RUN_FILE, run_document
+from rootstock_flows.document import RUN_FILE, records_of, run_document
 from rootstock_flows.lock import only_run
 from rootstock_flows.session import clean_output, open_project, say
 from rootstock_flows.steps import Run
@@ -73,12 +73,17 @@ def scheduled_train(params_file: str = "params.yaml", overrides: tuple[str, ...]
 
 
 def _finished(folder: Path, incumbent: Incumbent, key: str) -> dict[str, Any] | None:
-    """The document of the run that made the champion, if it had this very key and its report is still there."""
+    """The document of the run that made the champion, if it had this very key and every file of it is as it was written."""
     path = folder / RUN_FILE
     if incumbent.run_key != key or not path.is_file():
         return None
     document: dict[str, Any] = load_json(path)
-    return document if Path(document["report"]).is_file() else None
+    if not Path(document["report"]).is_file():
+        return None
+    damage = [reason for record in records_of(document) for reason in record.damage()]
+    for reason in damage:
+        say(f"  {reason}: the run is gone through again")
+    return None if damage else document
 
 
 def _begin(run: Run, folder: Path, incumbent: Incumbent) -> None:

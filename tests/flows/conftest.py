@@ -108,7 +108,7 @@ def mended(task: TaskFolder, first: Document, served: Served) -> Document:
     """Run again after one stage lost a file and another had one changed."""
     (task.folder / first["evaluation"]["predictions"]["path"]).write_bytes(b"changed")
     (task.folder / first["ladder"]["predictions"]["path"]).unlink()
-    return task.answer("run", "--force")
+    return task.answer("run")
 
 
 @pytest.fixture(scope="session")

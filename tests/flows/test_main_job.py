@@ -89,7 +89,7 @@ def test_a_lost_and_a_changed_file_cost_their_own_stages_only(mended, first):
     assert mended["evaluation"]["measures"] == first["evaluation"]["measures"]
 
 
-def test_a_forced_run_with_the_same_key_makes_no_second_version(mended):
+def test_a_mended_run_with_the_same_key_makes_no_second_version(mended):
     assert mended["registration"]["version"] == "1"
 
 
