@@ -106,7 +106,7 @@ class TaskFolder:
         """Begin a command in a session of its own."""
         return subprocess.Popen(
             [*COMMAND, *arguments], cwd=self.folder, env=_environment(), text=True, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_hear_interrupts,
         )  # fmt: skip
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -205,3 +205,8 @@ def make_task(folder: Path) -> TaskFolder:
     for name, file in ((TASK, "target.csv"), ("market", "market.csv"), ("letters", "letters.csv")):
         task.here("data", "add", name, file)
     return task
+
+
+def _hear_interrupts() -> None:
+    """A test runner in the background of a shell ignores Ctrl-C, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
