@@ -23,12 +23,12 @@ from rootstock.data.card import make_card
 from rootstock.data.read import read_dataset
 from rootstock.data.registry import add
 from rootstock.params import Params, parse_params
-from rootstock.records import EvalReport, Record, SourceRanking
+from rootstock.records import EvalReport, Record, Selection, SourceRanking
 from rootstock.stages import STAGES, run_stage
 from rootstock_flows.environment import opt_out
 
 SOURCES = ("products", "movies", "editorials", "banking77")
-NEEDED = ("resolve", "prepare", "validate", "incumbent", "rank", "tune", "finetune", "ladder", "evaluate")
+NEEDED = ("resolve", "incumbent", "history", "prepare", "validate", "rank", "select", "tune", "finetune", "ladder", "evaluate")
 TARGET_ACCURACY = 0.83
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -72,13 +72,14 @@ def _run(seed: int, data: Path) -> dict[str, Any]:
                     print(f"seed {seed}: {stage.name}", file=sys.stderr)
         finally:
             os.chdir(before)
-    ranking, report = records[SourceRanking], records[EvalReport]
+    ranking, selection, report = records[SourceRanking], records[Selection], records[EvalReport]
     assert isinstance(ranking, SourceRanking)
+    assert isinstance(selection, Selection)
     assert isinstance(report, EvalReport)
     accuracy = report.measures["accuracy"]
     return {
         "seed": seed,
-        "chosen": ranking.chosen,
+        "chosen": selection.chosen,
         "order": [candidate.source for candidate in ranking.candidates if candidate.kind == "domain"],
         "accuracy": accuracy.value,
         "low": accuracy.low,

@@ -99,7 +99,13 @@ def tiny_params(params_mapping: Callable[[], dict[str, Any]], tiny_backbone: Pat
     raw["finetuning"]["source"] |= small | {"last_layers": None}
     raw["finetuning"]["methods"][1] |= small
     raw["finetuning"]["folds"] = 2
-    raw["similarity"]["repeats"] = 2
+    raw["similarity"] |= {"folds": 2, "repeats": 1}
+    few = {"folds": 2, "repeats": 1, "permutations": 20}
+    raw["similarity"]["metrics"] = [
+        metric | {key: few[key] for key in few if key in metric} for metric in raw["similarity"]["metrics"]
+    ]
+    raw["similarity"]["halving"]["method"] |= small
+    raw["similarity"]["halving"]["source_rows"] = 15
     raw["evaluation"]["scratch"]["epochs"] = 1
     return parse_params(raw, "params.yaml")
 
@@ -132,6 +138,7 @@ def write_tiny_data(topic_texts: Callable[..., tuple[list[str], list[str]]]) -> 
             splits=files,
             labels=tuple(sorted(set(splits["train"][1]))),
             class_counts={split: {label: labels.count(label) for label in set(labels)} for split, (_, labels) in splits.items()},
+            contamination=None,
         )
 
     def write() -> PreparedData:
@@ -140,6 +147,7 @@ def write_tiny_data(topic_texts: Callable[..., tuple[list[str], list[str]]]) -> 
         return PreparedData(
             target=dataset("target", {"train": topic_texts(6, seed=1), "test": topic_texts(8, seed=2)}),
             sources=(dataset("related", {"train": (texts, labels)}), dataset("unrelated", {"train": (texts, shuffled)})),
+            unusable_sources={},
         )
 
     return write

@@ -92,7 +92,7 @@ def test_the_metric_of_contributing_can_be_added_by_its_file_alone(tmp_path: Pat
     members.cache_clear()
     try:
         raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-        raw["similarity"]["metrics"].append({"name": "mean_distance", "weight": 0.5})
+        raw["similarity"]["metrics"].append({"name": "mean_distance"})
         assert parse_params(raw, "params.yaml").similarity.metrics[-1].name == "mean_distance"
         assert "mean_distance" in members(SimilarityMetric)  # type: ignore[type-abstract]
     finally:

@@ -50,16 +50,17 @@ def test_every_source_file_is_in(names):
         path.relative_to(ROOT / folder).as_posix()
         for folder in ("components", "flows")
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and path.suffix in {".py", ".jinja", ".css", ".yaml", ".typed"}
+        if path.is_file() and path.suffix in {".py", ".jinja", ".css", ".csv", ".yaml", ".typed"}
     }
     assert {"rootstock/report/style.css", "rootstock/report/base.html.jinja", "rootstock_flows/params_template.yaml"} <= wanted
+    assert "rootstock/similarity/outcomes.csv" in wanted
     assert {"rootstock/py.typed", "rootstock_flows/py.typed"} <= wanted
     assert wanted <= set(names)
 
 
 def test_nothing_else_is_in(names):
     code = [name for name in names if ".dist-info/" not in name]
-    assert {Path(name).suffix for name in code} == {".py", ".jinja", ".css", ".yaml", ".typed"} | {
+    assert {Path(name).suffix for name in code} == {".py", ".jinja", ".css", ".csv", ".yaml", ".typed"} | {
         path.suffix for path in (ROOT / "components").rglob("*.html")
     }
     assert not [name for name in code if "test" in Path(name).name]

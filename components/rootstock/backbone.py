@@ -6,17 +6,18 @@ name on the Hugging Face hub. Only safetensors weights are read: a pickle can ru
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rootstock.errors import BackboneError, DataError, ServiceError
-from rootstock.files import sha256_of, sha256_of_json, write_file
+from rootstock.files import sha256_of, sha256_of_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 PACKAGE_PREFIX = "package:"
 PICKLE_NAMES = ("pytorch_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+#: transformers swaps torch's initialisers and default type while it loads, for the whole process: one thread at a time.
+LOADING = threading.RLock()
 HUB_PATTERNS = ["*.json", "*.txt", "*.safetensors", "*.model"]
 
 
@@ -92,7 +95,8 @@ def load_encoder(folder: Path) -> Any:
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        model = transformers.AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
+        with LOADING:
+            model = transformers.AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
     except (ValueError, OSError, KeyError) as error:
         raise BackboneError(f"backbone {folder}: transformers cannot load it: {error}") from error
     return model.eval().to(device())
@@ -110,8 +114,9 @@ def new_encoder(folder: Path, seed: int) -> Any:
     import torch
     from transformers import AutoConfig, AutoModel
 
-    torch.manual_seed(seed)
-    model = AutoModel.from_config(AutoConfig.from_pretrained(folder))  # type: ignore[no-untyped-call]
+    with LOADING:
+        torch.manual_seed(seed)
+        model = AutoModel.from_config(AutoConfig.from_pretrained(folder))  # type: ignore[no-untyped-call]
     return model.eval().to(device())
 
 
@@ -119,14 +124,30 @@ def add_adapters(encoder: Any, folders: Sequence[Path]) -> Any:
     """Merge saved adapters into the encoder, in order."""
     from peft import PeftModel
 
-    for folder in folders:
-        encoder = PeftModel.from_pretrained(encoder, str(folder)).merge_and_unload()
+    with LOADING:
+        for folder in folders:
+            encoder = PeftModel.from_pretrained(encoder, str(folder)).merge_and_unload()
     return encoder.eval()
 
 
 def pool(outputs: Any, attention_mask: Any | None, pooling: str) -> Any:
     """One vector a row, (n, d), from a backbone's outputs: the mean over real tokens or the image's map, or the first token."""
-    hidden = outputs.last_hidden_state
+    return _pooled(outputs.last_hidden_state, attention_mask, pooling)
+
+
+def pool_layers(outputs: Any, attention_mask: Any | None, pooling: str) -> Any:
+    """One vector a row, (n, d), pooled like ``pool`` from the mean over the outputs of all layers.
+
+    The embedding layer before the first does not count: it does not read context. Where there are no layers of one shape (a
+    convolutional network, outputs without hidden states), the last layer stands for all.
+    """
+    last, states = outputs.last_hidden_state, (getattr(outputs, "hidden_states", None) or ())[1:]
+    if not states or last.dim() != 3 or any(state.shape != last.shape for state in states):
+        return _pooled(last, attention_mask, pooling)
+    return _pooled(sum(states[1:], start=states[0]) / len(states), attention_mask, pooling)
+
+
+def _pooled(hidden: Any, attention_mask: Any | None, pooling: str) -> Any:
     if hidden.dim() == 4:
         return hidden.mean(dim=(2, 3))
     if pooling == "cls":
@@ -146,6 +167,16 @@ def batches(lengths: NDArray[np.int64], rows: int) -> Iterator[NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Features:
+    """What a backbone makes of n inputs."""
+
+    last: NDArray[np.float64]
+    """(n, d) of the last layer, pooled"""
+    layer_mean: NDArray[np.float64]
+    """(n, d) mean over all layers, pooled"""
+
+
+@dataclass(frozen=True)
 class Encoder:
     """A loaded backbone with what it needs to read inputs."""
 
@@ -157,7 +188,7 @@ class Encoder:
 
     def features(self, tensors: dict[str, Any]) -> Any:
         """(n, d) pooled features of one batch of tensors, with gradients if they are on."""
-        tensors = {name: tensor.to(self.model.device) for name, tensor in tensors.items()}
+        tensors = self._placed(tensors)
         return pool(self.model(**tensors), tensors.get("attention_mask"), self.pooling)
 
     def embed(self, inputs: Sequence[Any], label: str = "embedding") -> NDArray[np.float64]:
@@ -165,43 +196,55 @@ class Encoder:
 
         Raises DataError if a feature is not finite.
         """
+        return self._embed(inputs, label, lambda tensors: (self.features(tensors),))[0]
+
+    def embed_layers(self, inputs: Sequence[Any], label: str = "embedding") -> Features:
+        """Like ``embed``, with the mean over all layers from the same pass."""
+        last, layer_mean = self._embed(inputs, label, self._both)
+        return Features(last, layer_mean)
+
+    def _both(self, tensors: dict[str, Any]) -> tuple[Any, Any]:
+        tensors = self._placed(tensors)
+        wanted = {"output_hidden_states": True} if _takes(self.model, "output_hidden_states") else {}
+        outputs, mask = self.model(**tensors, **wanted), tensors.get("attention_mask")
+        return pool(outputs, mask, self.pooling), pool_layers(outputs, mask, self.pooling)
+
+    def _placed(self, tensors: dict[str, Any]) -> dict[str, Any]:
+        return {name: tensor.to(self.model.device) for name, tensor in tensors.items()}
+
+    def _embed(
+        self, inputs: Sequence[Any], label: str, views: Callable[[dict[str, Any]], Sequence[Any]]
+    ) -> list[NDArray[np.float64]]:
+        """One (n, d) array for each tensor (batch, d) that ``views`` gives of a batch; two empty ones without inputs."""
         import numpy as np
         import torch
         from tqdm import tqdm
 
         self.model.eval()
-        rows: list[NDArray[np.float64] | None] = [None] * len(inputs)
+        found: list[NDArray[np.float64]] = []
         with torch.inference_mode(), tqdm(total=len(inputs), desc=label, disable=None, leave=False, file=sys.stderr) as bar:
             for indices in batches(self.modality.lengths(inputs), self.batch_rows):
-                pooled = self.features(self.modality.tensors([inputs[i] for i in indices], self.processor))
-                for index, row in zip(indices, pooled.double().cpu().numpy(), strict=True):
-                    rows[index] = row
+                pooled = views(self.modality.tensors([inputs[i] for i in indices], self.processor))
+                found = found or [np.empty((len(inputs), view.shape[1])) for view in pooled]
+                for features, view in zip(found, pooled, strict=True):
+                    features[indices] = view.double().cpu().numpy()
                 bar.update(len(indices))
-        features = np.asarray(rows, dtype=np.float64)
-        if not np.isfinite(features).all():
-            broken = np.flatnonzero(~np.isfinite(features).all(axis=1))
-            raise DataError(
-                f"{label}: expected finite features, found others in {len(broken)} of {len(inputs)} rows, first row {broken[0]}; "
-                "the weights are damaged, or training has diverged: get them again, or lower learning_rate"
-            )
-        return features
+        for features in found:
+            _refuse_not_finite(features, label)
+        return found or [np.empty((0, 0)), np.empty((0, 0))]
 
 
-def embed_cached(encoder: Encoder, inputs: Sequence[Any], *, key: str, cache_folder: Path, label: str) -> NDArray[np.float64]:
-    """Like ``Encoder.embed``, kept under ``key`` (backbone, rows and reading options hashed together) as float32."""
+def _takes(model: Any, option: str) -> bool:
+    parameters = inspect.signature(model.forward).parameters
+    return option in parameters or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
+
+
+def _refuse_not_finite(features: NDArray[np.float64], label: str) -> None:
     import numpy as np
 
-    path = cache_folder / f"{key}.npy"
-    if path.is_file():
-        with contextlib.suppress(ValueError, EOFError):  # a damaged file is made again
-            kept = np.load(path, allow_pickle=False)
-            if len(kept) == len(inputs):
-                return np.asarray(kept, dtype=np.float64)
-    features = encoder.embed(inputs, label)
-
-    def save(temporary: Path) -> None:
-        with temporary.open("wb") as stream:
-            np.save(stream, features.astype(np.float32))
-
-    write_file(path, save)
-    return np.asarray(features.astype(np.float32), dtype=np.float64)
+    if not np.isfinite(features).all():
+        broken = np.flatnonzero(~np.isfinite(features).all(axis=1))
+        raise DataError(
+            f"{label}: expected finite features, found others in {len(broken)} of {len(features)} rows, first row {broken[0]}; "
+            "the weights are damaged, or training has diverged: get them again, or lower learning_rate"
+        )

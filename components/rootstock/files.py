@@ -34,8 +34,8 @@ def sha256_of(path: Path) -> str:
 
 
 def sha256_of_source(folder: Path) -> str:
-    """sha256 over the Python and template files below a package's folder."""
-    kept = sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".jinja", ".css"})
+    """sha256 over the Python, template and table files below a package's folder."""
+    kept = sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".jinja", ".css", ".csv"})
     return sha256_of_json([(path.relative_to(folder).as_posix(), sha256_of(path)) for path in kept])
 
 

@@ -90,15 +90,20 @@ def _towards(prior: Head, features: NDArray[np.float64], labels: NDArray[np.int6
     design = np.hstack([features, np.ones((len(features), 1))])
     centre = np.hstack([prior.weight, prior.bias[:, None]])
     wanted = np.eye(len(centre))[labels]
+    said = design @ centre.T
+    # The head moves only within the span of the rows: with n < d that leaves n numbers a class to find, not d.
+    left, sizes, basis = np.linalg.svd(design, full_matrices=False)
+    turned = left * sizes
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        moved = flat.reshape(centre.shape)
-        log_p = log_softmax(design @ (centre + moved).T, axis=1)
+        moved = flat.reshape(len(centre), -1)
+        log_p = log_softmax(said + turned @ moved.T, axis=1)
         loss = -float((wanted * log_p).sum()) + float((moved**2).sum()) / (2 * inverse_penalty)
-        return loss, ((np.exp(log_p) - wanted).T @ design + moved / inverse_penalty).ravel()
+        return loss, ((np.exp(log_p) - wanted).T @ turned + moved / inverse_penalty).ravel()
 
-    found = minimize(objective, np.zeros(centre.size), jac=True, method="L-BFGS-B", options={"maxiter": 1000})
-    fitted = centre + found.x.reshape(centre.shape)
+    start = np.zeros(len(centre) * turned.shape[1])
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000})
+    fitted = centre + found.x.reshape(len(centre), -1) @ basis
     return Head(fitted[:, :-1], fitted[:, -1])
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 
 from rootstock.errors import unknown_name
 
@@ -131,13 +131,27 @@ class Check(Part, ABC):
 
 @dataclass(frozen=True)
 class Labelled:
-    """Frozen-backbone features of labelled rows."""
+    """Labelled rows with their frozen-backbone features."""
 
+    inputs: Sequence[Any]
+    """n raw inputs"""
     features: NDArray[np.float64]
-    """(n, d)"""
+    """(n, d) of the backbone's last layer, pooled"""
+    layer_mean: NDArray[np.float64]
+    """(n, d) mean over all layers, pooled"""
     labels: NDArray[np.int64]
     """(n,) indices into ``classes``"""
     classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Rows of the target whose labels nobody knows or nobody may look at; none of them is tested on."""
+
+    inputs: Sequence[Any]
+    """n raw inputs"""
+    features: NDArray[np.float64]
+    """(n, d) of the backbone's last layer, pooled"""
 
 
 @dataclass(frozen=True)
@@ -150,9 +164,30 @@ class Pair:
     log_probabilities: NDArray[np.float64] | None
     """(n_target, c_head) of the target's rows under the candidate's own head, which never saw them; None without one."""
     head_classes: tuple[str, ...]
-    """the c_head classes of that head"""
+    """the c_head classes of that head; one that means a class of the target bears the target's name"""
     representation: NDArray[np.float64]
     """(n_target, d') what the candidate offers a linear head: its features, and its head's outputs beside them."""
+    modality: Modality
+    seed: int
+    """of every random choice a metric makes"""
+    unlabelled: Unlabelled | None
+    """more rows of the target, for metrics that read no labels: there are usually many of these"""
+
+    @property
+    def domain_inputs(self) -> Sequence[Any]:
+        """Inputs of the target, labelled or not."""
+        return [*self.target.inputs, *(self.unlabelled.inputs if self.unlabelled else ())]
+
+    @property
+    def domain_features(self) -> NDArray[np.float64]:
+        """(n, d) features of those."""
+        import numpy as np
+
+        return np.vstack([self.target.features, self.unlabelled.features]) if self.unlabelled else self.target.features
+
+
+#: Unit of metrics that are log-likelihoods: the advisor divides them by log c, so that they compare between tasks.
+NATS = "nats a row"
 
 
 class SimilarityMetric(Part, ABC):
@@ -161,8 +196,8 @@ class SimilarityMetric(Part, ABC):
     family: ClassVar[str] = "similarity metric"
     package: ClassVar[str] = "rootstock.similarity"
 
-    weight: Annotated[float, Field(ge=0)]
-    """Share of the standardised score in the combined ranking; 0 only shows it."""
+    unit: ClassVar[str] = "score"
+    """what the number counts, for people; ``NATS`` for log-likelihoods"""
 
     @abstractmethod
     def measure(self, pair: Pair) -> float | None:

@@ -140,6 +140,15 @@ class RowsFile(Artifact):
     rows: int
 
 
+class Contamination(Value):
+    """Rows of a source that stand, equal or nearly so, among the target's test rows; dropped before anything is learned."""
+
+    exact: int
+    near: int
+    rows: tuple[str, ...]
+    """ids of up to 20 of them"""
+
+
 class Dataset(Value):
     """A dataset at one revision, cut into splits (target: ``train``, ``test``, ``unused``; source: ``train``)."""
 
@@ -151,6 +160,10 @@ class Dataset(Value):
     """the c classes, sorted; index i is class i everywhere"""
     class_counts: dict[str, dict[str, int]]
     """split -> label -> rows"""
+    contamination: Contamination | None
+    """what was dropped from a source because the target is tested on it; None for the target"""
+    licence: str | None = None
+    """as SPDX writes it, from the dataset's card; None where none is stated"""
 
 
 class PreparedData(Record):
@@ -158,6 +171,8 @@ class PreparedData(Record):
 
     target: Dataset
     sources: tuple[Dataset, ...]
+    unusable_sources: dict[str, str]
+    """source named in the params that cannot be read for this target (another modality, no rows, one class) -> reason"""
 
 
 class CheckResult(Value):
@@ -190,6 +205,13 @@ class ValidationReport(Record):
 # ---- models --------------------------------------------------------------------------------------------------------------
 
 
+class EarlierVersion(Value):
+    """A registered version that was once trained for this task."""
+
+    version: str
+    model: Artifact
+
+
 class Incumbent(Record):
     """The champion in production when the run began; ``version`` is None when there is none."""
 
@@ -198,20 +220,61 @@ class Incumbent(Record):
     """its downloaded folder"""
     run_key: str | None
     """the inputs it came from"""
+    earlier: tuple[EarlierVersion, ...]
+    """versions before it, newest first"""
+
+
+class Outcome(Value):
+    """What a ranking predicted of one candidate, and what came of it on the test rows."""
+
+    task: str
+    target: str
+    source: str
+    backbone: str
+    labelled_rows: int
+    classes: int
+    evidence: dict[str, float | None]
+    """what the advisor saw: metric -> score made comparable between tasks"""
+    predicted: float | None
+    """gain in accuracy over no transfer; None where nothing was predicted then"""
+    realised: float
+    """gain in accuracy over no transfer, measured"""
+
+
+class History(Record):
+    """The team's own outcomes so far, oldest first."""
+
+    outcomes: tuple[Outcome, ...]
+
+
+CandidateKind = Literal["backbone", "domain", "champion", "version", "scratch"]
 
 
 class Candidate(Value):
     """Something to transfer from, with every score."""
 
+    name: str
+    """unique in a ranking"""
     source: str
-    kind: Literal["backbone", "domain", "champion"]
+    """the data set or version learned from, or ``backbone alone``"""
+    backbone: str
+    kind: CandidateKind
     scores: dict[str, float | None]
     """metric -> score, higher is better; None where not defined"""
-    combined: float | None
-    """weighted mean of the standardised scores"""
+    evidence: dict[str, float | None]
+    """what the advisor reads: scores made comparable between tasks"""
     predicted_gain: Measure | None
-    """accuracy over the backbone alone: cross-validated on the target's labelled rows, paired"""
+    """accuracy over the first backbone without transfer; n is the number of past outcomes behind it"""
+    risk: float | None
+    """probability of negative transfer: that the gain is below zero"""
+    prior: Measure | None
+    """mean gain of this source so far in the team's history, whatever the target; None where it was never used"""
+    matched_labels: dict[str, str]
+    """label of the target -> label of the candidate's head with the same meaning"""
     rows: int
+    """labelled target rows scored"""
+    notes: tuple[str, ...]
+    """what a person should know of its scores"""
     excluded: str | None
 
 
@@ -221,10 +284,54 @@ class SourceRanking(Record):
     candidates: tuple[Candidate, ...]
     """best first, excluded ones last"""
     chosen: str | None
-    chosen_kind: Literal["backbone", "domain", "champion"]
+    """source of the candidate chosen"""
+    chosen_name: str | None
+    chosen_kind: CandidateKind
+    backbone: str
+    """of the candidate chosen, or the first backbone"""
     reason: str
     rows: int
     """labelled target rows scored, the same for all candidates"""
+    past_outcomes: int
+    """behind the predictions: bundled, and the team's own"""
+    own_outcomes: int
+    projection: dict[str, tuple[float, float]]
+    """data set -> its place on a map: the first two principal components of the domains' mean features"""
+    seconds: float
+
+    @property
+    def first_backbone(self) -> str | None:
+        """What predicted gains are measured over: the backbone alone that bears no other name than its source."""
+        return next((each.backbone for each in self.candidates if each.kind == "backbone" and each.name == each.source), None)
+
+
+class HalvingScore(Value):
+    """One candidate in one round of successive halving."""
+
+    name: str
+    source_rows: int
+    log_loss: float
+    """cross-validated on the target's labelled rows, nats a row"""
+    accuracy: Measure
+    gain: Measure
+    """accuracy less that of no transfer on the same rows, paired"""
+    kept: bool
+
+
+class Selection(Record):
+    """The candidate that is really learned from, after the best of the ranking were tried for short."""
+
+    chosen: str | None
+    chosen_name: str | None
+    chosen_kind: CandidateKind
+    backbone: str
+    matched_labels: dict[str, str]
+    """label of the target -> label of the chosen source"""
+    rounds: tuple[tuple[HalvingScore, ...], ...]
+    """empty where the ranking was clear or nothing was to be tried"""
+    reason: str
+    rows_trained: int
+    """row passes spent on trying"""
     seconds: float
 
 
@@ -242,9 +349,13 @@ class TunedBackbone(Record):
     """The backbone after learning from the chosen source; ``model`` is a folder with adapters or weights to start from."""
 
     source: str | None
+    backbone: str
+    """name of the backbone beneath"""
     method: str
     model: Artifact | None
     """None when the backbone is used as it is"""
+    matched_labels: dict[str, str]
+    """label of the target -> label of the source that means the same"""
     rows: int
     curves: tuple[Curve, ...]
     seconds: float
@@ -276,6 +387,11 @@ class TrainedModel(Record):
     peak_mib: float
 
 
+#: Rung that is trained as the model is, on the same rows, from the same backbone, without any source: what a source is worth is the
+#: difference to it.
+NO_TRANSFER = "no_transfer"
+
+
 class Ladder(Record):
     """The baselines' predictions on the target's test rows, made without its test labels."""
 
@@ -304,6 +420,8 @@ class EvalReport(Record):
     dataset: str
     revision: str
     labels: tuple[str, ...]
+    source: str | None
+    """what the model learned from before; None for the backbone alone"""
     measures: dict[str, Measure]
     per_class: dict[str, dict[str, Measure]]
     """label -> recall, precision, f1"""

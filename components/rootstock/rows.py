@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootstock.backbone import Encoder, content_hash, embed_cached, load_encoder, locate
+from rootstock.backbone import Encoder, Features, content_hash, load_encoder, locate
 from rootstock.classifier import load_tuned_encoder, read_card
 from rootstock.errors import DataError
 from rootstock.files import sha256_of_json
+from rootstock.kept_features import embed_cached
 from rootstock.part import Modality, Rows
 from rootstock.records import Artifact, Dataset
 
@@ -42,6 +43,14 @@ def label_indices(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.i
 
 
 @dataclass(frozen=True)
+class EmbeddedRows(Rows):
+    """Rows with the features of all layers too."""
+
+    layer_mean: NDArray[np.float64]
+    """(n, d) mean over all layers, pooled"""
+
+
+@dataclass(frozen=True)
 class EncoderSource:
     """An encoder that is loaded only when its features are not yet kept."""
 
@@ -52,25 +61,18 @@ class EncoderSource:
 
     def embed(self, inputs: Sequence[object], *, rows_sha256: str, label: str) -> NDArray[np.float64]:
         """(n, d) features of the rows file with this hash."""
-        encoder = _Lazy(self.load)
-        key = sha256_of_json([self.key, rows_sha256])[:32]
-        return embed_cached(encoder, inputs, key=key, cache_folder=self.cache_folder, label=label)  # type: ignore[arg-type]
+        return self.embed_layers(inputs, rows_sha256=rows_sha256, label=label).last
 
-    def rows(self, dataset: Dataset, split: str) -> Rows:
+    def embed_layers(self, inputs: Sequence[object], *, rows_sha256: str, label: str) -> Features:
+        """Features of the last layer and the mean over all layers of the rows file with this hash."""
+        return embed_cached(self.load, inputs, key=[self.key, rows_sha256], cache_folder=self.cache_folder, label=label)
+
+    def rows(self, dataset: Dataset, split: str) -> EmbeddedRows:
         """A split with its features."""
         frame = read_split(dataset, split)
-        features = self.embed(list(frame["input"]), rows_sha256=dataset.splits[split].sha256, label=f"embedding {dataset.name}")
-        return Rows(list(frame["input"]), label_indices(list(frame["label"]), dataset.labels), features)
-
-
-class _Lazy:
-    """Stands for an encoder until it is asked to embed."""
-
-    def __init__(self, load: Callable[[], Encoder]) -> None:
-        self._load = load
-
-    def embed(self, inputs: Sequence[object], label: str) -> NDArray[np.float64]:
-        return self._load().embed(inputs, label)
+        inputs, labels = list(frame["input"]), label_indices(list(frame["label"]), dataset.labels)
+        found = self.embed_layers(inputs, rows_sha256=dataset.splits[split].sha256, label=f"embedding {dataset.name}")
+        return EmbeddedRows(inputs, labels, found.last, found.layer_mean)
 
 
 def bare_encoder(name: str, modality: Modality, *, pooling: str, batch_rows: int, cache_folder: Path) -> EncoderSource:

@@ -24,9 +24,11 @@ from rootstock.evaluation.evaluate import evaluate
 from rootstock.files import sha256_of_json, sha256_of_source, storage_errors
 from rootstock.finetuning.finetune import finetune
 from rootstock.finetuning.ladder import climb
+from rootstock.finetuning.select import select
 from rootstock.finetuning.tune import tune
 from rootstock.params import Params
 from rootstock.records import RECORD_FILE, Record
+from rootstock.registration.history import read_history
 from rootstock.registration.register import register
 from rootstock.registration.versions import find_incumbent
 from rootstock.similarity.rank import rank
@@ -81,9 +83,11 @@ def _signature(function: Callable[..., Record]) -> tuple[tuple[type[Record], ...
 STAGES = (
     Stage("resolve", resolve, True, "name the newest data revisions"),
     Stage("incumbent", find_incumbent, True, "find the champion in production"),
+    Stage("history", read_history, True, "read what earlier runs have gained"),
     Stage("prepare", prepare, False, "read and split the data"),
     Stage("validate", validate, False, "check the data"),
     Stage("rank", rank, False, "rank what to learn from"),
+    Stage("select", select, False, "try the best for short"),
     Stage("tune", tune, False, "learn from the source"),
     Stage("finetune", finetune, False, "adapt to the target"),
     Stage("ladder", climb, False, "fit the baselines"),

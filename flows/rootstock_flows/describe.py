@@ -7,6 +7,7 @@ from functools import singledispatch
 from rootstock.records import (
     EvalReport,
     GateVerdict,
+    History,
     Incumbent,
     Ladder,
     Measure,
@@ -14,6 +15,7 @@ from rootstock.records import (
     Record,
     Registration,
     Resolution,
+    Selection,
     SourceRanking,
     TrainedModel,
     TunedBackbone,
@@ -39,7 +41,13 @@ def _(record: Resolution) -> str:
 
 @describe.register
 def _(record: Incumbent) -> str:
-    return f"champion is version {record.version}" if record.version else "no champion yet"
+    before = f", beside {len(record.earlier)} before it" if record.earlier else ""
+    return f"champion is version {record.version}{before}" if record.version else "no champion yet"
+
+
+@describe.register
+def _(record: History) -> str:
+    return f"{len(record.outcomes)} outcomes of earlier runs"
 
 
 @describe.register
@@ -57,6 +65,11 @@ def _(record: ValidationReport) -> str:
 
 @describe.register
 def _(record: SourceRanking) -> str:
+    return record.reason
+
+
+@describe.register
+def _(record: Selection) -> str:
     return record.reason
 
 

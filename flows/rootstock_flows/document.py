@@ -13,6 +13,7 @@ from rootstock.records import (
     Record,
     Registration,
     Resolution,
+    Selection,
     SourceRanking,
     TrainedModel,
     TunedBackbone,
@@ -27,8 +28,9 @@ RUN_FILE = "run.json"
 Status = Literal["promoted", "challenger", "refused", "invalid data", "unchanged"]
 
 SECTIONS: dict[str, type[Record]] = {
-    "incumbent": Incumbent, "validation": ValidationReport, "ranking": SourceRanking, "source_tuning": TunedBackbone,
-    "training": TrainedModel, "ladder": Ladder, "evaluation": EvalReport, "verdict": GateVerdict, "registration": Registration,
+    "incumbent": Incumbent, "validation": ValidationReport, "ranking": SourceRanking, "selection": Selection,
+    "source_tuning": TunedBackbone, "training": TrainedModel, "ladder": Ladder, "evaluation": EvalReport,
+    "verdict": GateVerdict, "registration": Registration,
 }  # fmt: skip
 
 
@@ -46,6 +48,7 @@ def run_document(run: Run, *, report: str) -> dict[str, Any]:
     """Every record of the run under its name; None for stages that a legal end left out."""
     resolution, prepared = run.get(Resolution), run.get(PreparedData)
     document: dict[str, Any] = {"task": run.params.task, "status": status_of(run), "run_key": run.run_key}
+    document["params"] = run.params.model_dump(mode="json")
     document["data"] = {
         "revision": resolution.target.revision if resolution else None,
         "resolution": resolution.model_dump(mode="json") if resolution else None,
@@ -54,6 +57,7 @@ def run_document(run: Run, *, report: str) -> dict[str, Any]:
     for name, kind in SECTIONS.items():
         record = run.records.get(kind)
         document[name] = record.model_dump(mode="json") if record else None
+    document["scoring"] = run.scoring.model_dump(mode="json") if run.scoring else None
     return {**document, "seconds": run.seconds, "reused": run.reused, "report": report}
 
 

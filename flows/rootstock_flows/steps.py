@@ -14,10 +14,12 @@ from prefect.tasks import Task
 from rootstock.errors import ServiceError
 from rootstock.files import sha256_of_json
 from rootstock.params import Params, parse_params
-from rootstock.records import Record
+from rootstock.records import Record, SourceRanking
 from rootstock.stages import Stage, find_stage, load_intact, run_stage, stage_folder, stage_key
 
 from rootstock_flows.describe import describe
+from rootstock_flows.embeddings import Scoring
+from rootstock_flows.scoring import score_side_by_side
 from rootstock_flows.session import clean_output, say
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
@@ -51,6 +53,8 @@ class Run:
     folders: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     reused: list[str] = field(default_factory=list)
+    scoring: Scoring | None = None
+    """of the candidates, where that was not kept"""
 
     def get(self, kind: type[AnyRecord]) -> AnyRecord | None:
         """The record of this type, if its stage has run."""
@@ -85,6 +89,18 @@ class Run:
             self.reused.append(name)
         say(f"  {name:<10} {describe(record)}{' (reused)' if state.name == 'Cached' else f'  {self.seconds[name]:.1f} s'}")
         return record
+
+    def rank(self) -> SourceRanking:
+        """The stage ``rank``, after its candidates were scored side by side if it has to run."""
+        stage = find_stage("rank")
+        kept, _ = load_intact(stage, self._folder(stage, stage_key(stage, self.records, self.params)))
+        if kept is None:
+            self.scoring = score_side_by_side(self.folders, self.params)
+            say(f"    {self.scoring.says()}  {self.scoring.seconds:.1f} s")
+        ranking = self.step("rank", SourceRanking)
+        if self.scoring is not None:
+            self.seconds["rank"] = round(self.seconds["rank"] + self.scoring.seconds, 3)
+        return ranking
 
     def keep(self, record: Record, folder: Path) -> None:
         """Hand a record to the stages that follow."""

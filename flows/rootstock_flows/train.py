@@ -17,11 +17,13 @@ from rootstock.params import Params, parse_params
 from rootstock.records import (
     EvalReport,
     GateVerdict,
+    History,
     Incumbent,
     Ladder,
     PreparedData,
     Registration,
     Resolution,
+    Selection,
     SourceRanking,
     TrainedModel,
     TunedBackbone,
@@ -36,6 +38,8 @@ from rootstock.stages import NUMERIC_LIBRARIES, run_key
 from rootstock_flows import server
 from rootstock_flows.document import RUN_FILE, records_of, run_document
 from rootstock_flows.lock import only_run
+from rootstock_flows.ranking_table import ranking_rows
+from rootstock_flows.scoring import require_runner
 from rootstock_flows.session import clean_output, open_project, say
 from rootstock_flows.steps import Run
 
@@ -49,6 +53,7 @@ def _flow_run_name() -> str:
 def train(params: dict[str, Any], force: bool = False) -> dict[str, Any]:
     """Run the stages in order and branch on their verdicts; gives back the run's document."""
     parsed = parse_params(params, "params.yaml")
+    require_runner(parsed.flow)
     run = Run(parsed)
     resolution = run.step("resolve", Resolution)
     run.run_key = run_key(resolution, parsed)
@@ -99,16 +104,25 @@ def _begin(run: Run, folder: Path, incumbent: Incumbent) -> None:
 
 
 def _transfer(run: Run) -> None:
-    run.step("prepare", PreparedData)
-    if not run.step("validate", ValidationReport).passed:
+    if not rank_sources(run):
         return
-    run.step("rank", SourceRanking)
+    run.step("select", Selection)
     run.step("tune", TunedBackbone)
     run.step("finetune", TrainedModel)
     run.step("ladder", Ladder)
     run.step("evaluate", EvalReport)
     run.step("decide", GateVerdict)
     run.step("register", Registration)
+
+
+def rank_sources(run: Run) -> bool:
+    """The stages up to the ranking, once resolution and champion are known; False if the data were refused before it."""
+    run.step("history", History)
+    run.step("prepare", PreparedData)
+    if not run.step("validate", ValidationReport).passed:
+        return False
+    run.rank()
+    return True
 
 
 def _finish(run: Run, folder: Path) -> dict[str, Any]:
@@ -142,7 +156,9 @@ def run_records(run: Run) -> RunRecords:
         prepared=run.get(PreparedData),
         validation=run.get(ValidationReport),
         incumbent=run.get(Incumbent),
+        history=run.get(History),
         ranking=run.get(SourceRanking),
+        selection=run.get(Selection),
         tuned=run.get(TunedBackbone),
         trained=run.get(TrainedModel),
         ladder=run.get(Ladder),
@@ -157,8 +173,7 @@ def _publish(run: Run, html: Path) -> None:
     ranking, verdict = run.get(SourceRanking), run.get(GateVerdict)
     create_link_artifact(key="decision-report", link=html.resolve().as_uri(), link_text="Decision report")
     if ranking is not None:
-        rows = [{"source": c.source, **c.scores, "combined": c.combined, "excluded": c.excluded} for c in ranking.candidates]
-        create_table_artifact(key="source-ranking", table=rows, description=ranking.reason)
+        create_table_artifact(key="source-ranking", table=ranking_rows(ranking), description=ranking.reason)
     if verdict is not None:
         create_table_artifact(key="gates", table=[result.model_dump() for result in verdict.results], description=verdict.reason)
         create_markdown_artifact(key="verdict", markdown=f"# {verdict.verdict}\n\n{verdict.reason}")

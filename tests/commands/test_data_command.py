@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from rootstock.data import demo_docs
 from rootstock.data.demo_topics import PYTHON, SCIENCE
-from rootstock.errors import DataError
+from rootstock.errors import DataError, InputError
 from rootstock_flows.commands.data import command
 
 ROWS = "text,label\nfirst,a\nsecond,a\nthird,b\nfourth,b\n"
@@ -44,10 +44,22 @@ def test_a_path_counts_from_where_the_command_was_called(project, monkeypatch):
 
 
 def test_the_card_in_the_list_names_origin_and_licence(project):
-    call("add", "news", "rows.csv", "--licence", "CC0")
+    call("add", "news", "rows.csv", "--licence", "cc0-1.0")
     card = json.loads(call("list", "--json"))["versions"][0]["card"]
-    assert (card["origin"], card["licence"], card["rows"]) == ("rows.csv", "CC0", 4)
+    assert (card["origin"], card["licence"], card["rows"]) == ("rows.csv", "CC0-1.0", 4)
     assert len(card["origin_sha256"]) == 64
+    assert "(CC0-1.0)" in call("list")
+
+
+def test_a_licence_that_is_none_is_refused_before_anything_is_made(project):
+    with pytest.raises(InputError, match="found 'CC0'"):
+        call("add", "news", "rows.csv", "--licence", "CC0")
+    assert not (project / ".rootstock" / "data").exists()
+
+
+def test_the_list_says_where_no_licence_is_stated(project):
+    call("add", "news", "rows.csv")
+    assert "(licence not stated)" in call("list")
 
 
 def test_diff_counts_rows(project):

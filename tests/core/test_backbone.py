@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from rootstock.backbone import Encoder, batches, content_hash, embed_cached, load_encoder, locate, pool
+from rootstock.backbone import Encoder, batches, content_hash, load_encoder, locate, pool, pool_layers
 from rootstock.data.text import Text
 from rootstock.errors import BackboneError, DataError
-from rootstock.rows import bare_encoder, label_indices, read_split
+from rootstock.rows import label_indices, read_split
 
 TEXTS = ["the keel of a mast", "dough", "a nova near the old moon of orbit", "crust", "hull hull hull hull hull hull"]
 
@@ -139,38 +140,63 @@ def test_features_that_are_not_finite_are_an_error_that_says_which(encoder):
         encoder.embed(TEXTS, "features")
 
 
-def test_features_are_computed_once(encoder, tmp_path, monkeypatch):
-    first = embed_cached(encoder, TEXTS, key="k", cache_folder=tmp_path, label="x")
-    monkeypatch.setattr(Encoder, "embed", lambda *_: pytest.fail("computed again"))
-    np.testing.assert_array_equal(embed_cached(encoder, TEXTS, key="k", cache_folder=tmp_path, label="x"), first)
+def test_the_mean_over_all_layers_is_that_of_the_layers_pooled_one_by_one_without_the_embedding_layer(encoder):
+    import torch
+
+    tensors = encoder.processor(TEXTS[2], return_tensors="pt")
+    with torch.no_grad():
+        states = encoder.model(**tensors, output_hidden_states=True).hidden_states
+    assert len(states) == 3
+    expected = np.mean([state[0].mean(dim=0).numpy() for state in states[1:]], axis=0)
+    found = encoder.embed_layers(TEXTS)
+    np.testing.assert_allclose(found.layer_mean[2], expected, atol=1e-5)
+    np.testing.assert_allclose(found.last, encoder.embed(TEXTS), atol=1e-6)
 
 
-def test_kept_features_of_another_number_of_rows_are_not_used(encoder, tmp_path):
-    embed_cached(encoder, TEXTS[:3], key="k", cache_folder=tmp_path, label="x")
-    assert embed_cached(encoder, TEXTS, key="k", cache_folder=tmp_path, label="x").shape == (5, 16)
+def test_the_mean_over_all_layers_does_not_depend_on_what_else_is_in_the_batch(encoder):
+    alone = np.vstack([encoder.embed_layers([text]).layer_mean for text in TEXTS])
+    np.testing.assert_allclose(encoder.embed_layers(TEXTS).layer_mean, alone, atol=1e-5)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"not an array"])
-def test_a_damaged_file_of_features_is_made_again(encoder, tmp_path, content):
-    first = embed_cached(encoder, TEXTS, key="k", cache_folder=tmp_path, label="x")
-    (tmp_path / "k.npy").write_bytes(content)
-    np.testing.assert_array_equal(embed_cached(encoder, TEXTS, key="k", cache_folder=tmp_path, label="x"), first)
+def test_no_inputs_have_no_features(encoder):
+    assert len(encoder.embed([])) == len(encoder.embed_layers([]).layer_mean) == 0
 
 
-def test_features_are_kept_by_content_of_backbone_and_rows(tiny_backbone, copied, tmp_path, monkeypatch):
-    def source(folder: Path, max_tokens: int = 16):
-        modality = Text(max_tokens=max_tokens)
-        return bare_encoder(str(folder), modality, pooling="mean", batch_rows=8, cache_folder=tmp_path / "features")
+def test_the_mean_over_layers_of_the_first_token():
+    import torch
 
-    source(tiny_backbone).embed(TEXTS, rows_sha256="one", label="x")
-    computed: list[int] = []
-    embed = Encoder.embed
-    monkeypatch.setattr(Encoder, "embed", lambda self, inputs, label: computed.append(len(inputs)) or embed(self, inputs, label))
-    source(copied).embed(TEXTS, rows_sha256="one", label="x")
-    assert computed == []
-    source(tiny_backbone).embed(TEXTS, rows_sha256="two", label="x")
-    source(tiny_backbone, max_tokens=4).embed(TEXTS, rows_sha256="one", label="x")
-    assert computed == [5, 5]
+    answer = SimpleNamespace(last_hidden_state=torch.zeros(1, 2, 2))
+    answer.hidden_states = tuple(torch.full((1, 2, 2), value) for value in (9.0, 1.0, 2.0))
+    assert pool_layers(answer, None, "cls").tolist() == [[1.5, 1.5]]
+
+
+@pytest.mark.parametrize(
+    ("last", "before"),
+    [((1, 2, 3), []), ((1, 2, 3), [(1, 2, 3), (1, 2, 4)]), ((1, 3, 2, 2), [(1, 3, 4, 4), (1, 3, 2, 2)])],
+    ids=["none", "other widths", "maps of an image"],
+)
+def test_where_layers_have_no_common_shape_the_last_stands_for_all(last, before):
+    import torch
+
+    torch.manual_seed(0)
+    hidden = tuple(torch.randn(shape) for shape in before)
+    answer = SimpleNamespace(last_hidden_state=torch.randn(last), hidden_states=hidden)
+    assert pool_layers(answer, None, "mean").tolist() == pool(answer, None, "mean").tolist()
+
+
+def test_a_backbone_that_shows_no_hidden_layers_gives_its_last():
+    import torch
+
+    class Plain(torch.nn.Module):
+        device = "cpu"
+
+        def forward(self, x):
+            return SimpleNamespace(last_hidden_state=x)
+
+    modality = SimpleNamespace(lengths=lambda inputs: np.ones(len(inputs)), tensors=lambda inputs, _: {"x": torch.stack(inputs)})
+    found = Encoder(Plain(), None, modality, "mean", 2).embed_layers([torch.ones(2, 3), torch.zeros(2, 3)])
+    np.testing.assert_array_equal(found.last, [[1, 1, 1], [0, 0, 0]])
+    np.testing.assert_array_equal(found.layer_mean, found.last)
 
 
 def test_a_label_that_is_no_class_is_named():

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from rootstock.errors import InputError, ParamsError
 from rootstock.params import Params, load_params
+from rootstock.part import SimilarityMetric, members
 
 
 @pytest.fixture
@@ -41,16 +42,16 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         "params.yaml: data.modality.max_token: unknown key 'max_token'; known: max_tokens, name; did you mean 'max_tokens'?",
     ),
     "unknown key in a part of a list": (
-        lambda raw: raw["similarity"]["metrics"][2].update(wait=3),
-        "params.yaml: similarity.metrics[2].wait: unknown key 'wait'; known: name, weight; did you mean 'weight'?",
+        lambda raw: raw["similarity"]["metrics"][2].update(fold=3),
+        "params.yaml: similarity.metrics[2].fold: unknown key 'fold'; known: folds, name, repeats; did you mean 'folds'?",
     ),
     "missing section": (
         lambda raw: raw.pop("seed"),
         "params.yaml: seed: expected a value, found none; every key has its value in the file",
     ),
     "missing key of a part": (
-        lambda raw: raw["similarity"]["metrics"][0].pop("weight"),
-        "params.yaml: similarity.metrics[0].weight: expected a value, found none; every key has its value in the file",
+        lambda raw: raw["similarity"]["metrics"][1].pop("repeats"),
+        "params.yaml: similarity.metrics[1].repeats: expected a value, found none; every key has its value in the file",
     ),
     "wrong type": (
         lambda raw: raw["finetuning"]["methods"][1].update(rank="eight"),
@@ -63,16 +64,16 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "misspelt part": (
         lambda raw: raw["similarity"]["metrics"][2].update(name="logm"),
-        "params.yaml: similarity.metrics[2]: unknown similarity metric 'logm'; known: centroid_cosine, logme, source_head_loglik; "
-        "did you mean 'logme'?",
+        "params.yaml: similarity.metrics[2]: unknown similarity metric 'logm'; "
+        f"known: {', '.join(sorted(members(SimilarityMetric)))}; did you mean 'logme'?",
     ),
     "a part without a name": (
         lambda raw: raw["finetuning"].update(source="lora"),
         "params.yaml: finetuning.source: expected a fine-tuning method as a mapping with the key 'name', found 'lora'",
     ),
     "a part named twice": (
-        lambda raw: raw["similarity"]["metrics"][1].update(name="logme"),
-        "params.yaml: similarity.metrics: expected each name once, found logme more than once",
+        lambda raw: raw["similarity"]["metrics"].append({"name": "leep"}),
+        "params.yaml: similarity.metrics: expected each name once, found leep more than once",
     ),
     "an empty list": (
         lambda raw: raw["similarity"].update(metrics=[]),
@@ -101,7 +102,11 @@ OVERRIDES = {
     "finetuning.sourc.rank=3": (
         "--set finetuning.sourc.rank=3: unknown key of finetuning 'sourc'; known: folds, methods, source; did you mean 'source'?"
     ),
-    "similarity.metrics.7.weight=1": "--set similarity.metrics.7.weight=1: unknown key of similarity.metrics '7'; known: 0, 1, 2",
+    "evaluation.scratch.0=1": (
+        "--set evaluation.scratch.0=1: unknown key of evaluation.scratch '0'; known: batch_rows, epochs, head_learning_rate, "
+        "learning_rate, name, warmup_share, weight_decay"
+    ),
+    "finetuning.methods.2.rank=1": "--set finetuning.methods.2.rank=1: unknown key of finetuning.methods '2'; known: 0, 1",
     "seed.more=1": "--set seed.more=1: unknown key of seed 'more'; known: none",
     "seed": "--set seed: expected KEY.PATH=VALUE, found no '='",
     "seed=[1": "--set seed=[1: expected a YAML value, found expected ',' or ']', but got '<stream end>'",
@@ -116,8 +121,10 @@ def test_a_slip_in_set(load, override, said):
 
 
 def test_set_reaches_into_lists_and_reads_yaml(load):
-    params = load(lambda raw: None, "similarity.metrics.0.weight=0.25", "data.labels=[a, b]", "data.test_rows=null", "task=other")
-    assert params.similarity.metrics[0].weight == 0.25
+    params = load(
+        lambda raw: None, "similarity.metrics.1.inverse_penalty=0.25", "data.labels=[a, b]", "data.test_rows=null", "task=other"
+    )
+    assert params.similarity.metrics[1].inverse_penalty == 0.25
     assert params.data.labels == ("a", "b")
     assert params.data.test_rows is None
     assert params.task == "other"

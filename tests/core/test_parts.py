@@ -58,10 +58,10 @@ def sections() -> list[type[BaseModel]]:
 def test_a_new_metric_is_a_new_file_and_nothing_else(added_file, params_mapping):
     added_file("example", "example")
     raw = params_mapping()
-    raw["similarity"]["metrics"].append({"name": "example", "weight": 1.0, "neighbours": 3})
+    raw["similarity"]["metrics"].append({"name": "example", "neighbours": 3})
     chosen = params.parse_params(raw, "params.yaml").similarity.metrics[-1]
     assert chosen.measure(None) == 3.0
-    assert chosen.model_dump() == {"name": "example", "weight": 1.0, "neighbours": 3}
+    assert chosen.model_dump() == {"name": "example", "neighbours": 3}
 
 
 def test_two_files_that_claim_one_name_are_a_programming_error(added_file):
@@ -78,7 +78,7 @@ def test_every_family_has_members_of_its_kind():
 
 def test_a_misspelt_name_is_answered_with_the_nearest():
     with pytest.raises(ValueError, match=r"unknown similarity metric 'logm'; known: .*; did you mean 'logme'\?"):
-        parse_part(SimilarityMetric, {"name": "logm", "weight": 1})
+        parse_part(SimilarityMetric, {"name": "logm"})
 
 
 def test_a_part_without_a_name_is_refused():

@@ -80,11 +80,11 @@ def test_a_damaged_record_is_a_data_error(tmp_path, content):
 
 
 def test_records_are_frozen_and_take_no_other_fields():
-    nobody = Incumbent(version=None, model=None, run_key=None)
+    nobody = Incumbent(version=None, model=None, run_key=None, earlier=())
     with pytest.raises(ValidationError, match="frozen"):
         nobody.version = "1"
     with pytest.raises(ValidationError, match="Extra inputs"):
-        Incumbent(version=None, model=None, run_key=None, alias="champion")
+        Incumbent(version=None, model=None, run_key=None, earlier=(), alias="champion")
 
 
 def test_broken_json_is_a_data_error_that_names_the_file(tmp_path):

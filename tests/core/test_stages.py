@@ -10,10 +10,10 @@ import pytest
 from rootstock import stages
 from rootstock.errors import DataError, InputError, StorageError
 from rootstock.params import Params, SimilarityParams, parse_params
-from rootstock.records import RECORD_FILE, GateVerdict, Incumbent, PreparedData, Record, SourceRanking, ValidationReport
+from rootstock.records import RECORD_FILE, GateVerdict, History, Incumbent, PreparedData, Record, SourceRanking, ValidationReport
 from rootstock.stages import STAGES, Stage, find_stage, load_intact, producer, run_key, run_stage, stage_folder, stage_key
 
-NOBODY = Incumbent(version=None, model=None, run_key=None)
+NOBODY = Incumbent(version=None, model=None, run_key=None, earlier=())
 
 
 def echo(incumbent: Incumbent, *, similarity: SimilarityParams, seed: int, folder: Path, run_key: str) -> GateVerdict:
@@ -48,7 +48,7 @@ def test_the_signature_gives_inputs_sections_and_output():
 
 def test_the_rank_stage_reads_what_its_function_takes():
     rank = find_stage("rank")
-    assert rank.inputs == (PreparedData, ValidationReport, Incumbent)
+    assert rank.inputs == (PreparedData, ValidationReport, Incumbent, History)
     assert rank.sections == ("data", "backbone", "similarity", "workspace", "seed")
     assert rank.output is SourceRanking
 

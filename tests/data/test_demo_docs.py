@@ -89,6 +89,11 @@ def test_paragraphs_alike_across_topics_are_dropped_and_within_a_topic_kept_once
     assert demo_docs._without_near_duplicates(rows) == [("a", "one two three four five")]
 
 
+def test_the_licence_is_what_the_documented_library_states():
+    assert demo_docs.docs_licence("sklearn-docs") == "BSD-3-Clause"
+    assert demo_docs.docs_licence("python-docs") is None
+
+
 def test_a_library_that_is_not_installed_is_named():
     with pytest.raises(DataError, match="needs the package no_such_package"):
         list(demo_docs._modules("no_such_package.part"))

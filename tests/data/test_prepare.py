@@ -12,10 +12,12 @@ from rootstock.data.prepare import prepare
 from rootstock.data.resolve import resolve
 from rootstock.data.rows import make_frame
 from rootstock.errors import DataError, ParamsError
+from rootstock.records import Contamination
 
 
 def put(name: str, labels: dict[str, int], *, start: int = 0):
-    texts = [f"{name} {label} {start + n}" for label, rows in labels.items() for n in range(rows)]
+    # The number in words of its own: texts that differ in a number only are near copies of one another.
+    texts = [" ".join(f"{name}{start + n}{label}{word}" for word in "xyz") for label, rows in labels.items() for n in range(rows)]
     frame = make_frame(texts, [label for label, rows in labels.items() for _ in range(rows)])
     return registry.add(Path("data"), name, frame, card=make_card(frame, modality="text", origin="a test"))
 
@@ -115,3 +117,81 @@ def test_a_label_with_test_rows_only(params):
     registry.add(Path("data"), "odd", frame, card=make_card(frame, modality="text", origin="a test"))
     with pytest.raises(DataError, match="none of 'c' in train"):
         run(params(target="odd"), "odd")
+
+
+def put_rows(name: str, texts: list[str], labels: list[str], *, modality: str = "text", splits: list[str] | None = None, **card):
+    frame = make_frame(texts, labels, splits=splits)
+    registry.add(Path("data"), name, frame, card=make_card(frame, modality=modality, origin="a test") | card)
+
+
+@pytest.fixture
+def test_texts(params) -> list[str]:
+    return pd.read_parquet(run(params(), "for-its-test").target.splits["test"].path)["input"].tolist()
+
+
+def test_copies_of_test_rows_are_dropped_from_a_source_and_counted(params, test_texts):
+    own = pd.read_parquet(run(params(source_rows=None), "own").sources[0].splits["train"].path)
+    copies = [test_texts[0].upper(), test_texts[1], test_texts[2] + " indeed"]
+    put_rows("copied", [*own["input"], *copies], [*own["label"], "a", "b", "a"])
+    (source,) = run(params(sources=["copied"], source_rows=None), "copied").sources
+    assert (source.contamination.exact, source.contamination.near, len(source.contamination.rows)) == (2, 1, 3)
+    kept = pd.read_parquet(source.splits["train"].path)
+    assert sorted(kept["input"]) == sorted(own["input"])
+    assert source.class_counts == {"train": {"a": 30, "b": 30}}
+
+
+def test_copies_are_dropped_before_the_source_is_capped(params, test_texts):
+    own = pd.read_parquet(run(params(source_rows=None), "own").sources[0].splits["train"].path)
+    put_rows("half", [*own["input"], *test_texts], [*own["label"], *["a"] * len(test_texts)])
+    (source,) = run(params(sources=["half"], source_rows=60), "half").sources
+    assert source.contamination.exact == len(test_texts)
+    assert source.splits["train"].rows == 60
+
+
+def test_an_untouched_source_says_so_and_the_target_has_no_such_record(params):
+    prepared = run(params(), "untouched")
+    assert prepared.sources[0].contamination == Contamination(exact=0, near=0, rows=())
+    assert prepared.target.contamination is None
+
+
+def test_training_rows_of_the_target_may_stand_in_a_source(params):
+    rows = pd.read_parquet(run(params(), "train").target.splits["train"].path)
+    put_rows("shares", [*rows["input"]], [*rows["label"]])
+    (source,) = run(params(sources=["shares"]), "shares").sources
+    assert (source.contamination.exact, source.splits["train"].rows) == (0, 12)
+
+
+def test_sources_that_cannot_be_used_are_named_and_the_others_go_on(params, test_texts):
+    put_rows("pictures", [b"one", b"two"], ["a", "b"], modality="image")
+    put_rows("unlabelled", ["ape", "bee"], ["", ""], splits=["rest", "rest"])
+    put_rows("empty", [], [])
+    put_rows("single", ["ape", "bee"], ["a", "a"])
+    put_rows("stolen", test_texts[:4], ["a", "b", "a", "b"])
+    put_rows("left", [*test_texts[:2], "ape", "bee"], ["a", "a", "b", "b"])
+    names = ["pictures", "unlabelled", "empty", "single", "books", "stolen", "left"]
+    prepared = run(params(sources=names), "unusable")
+    assert [source.name for source in prepared.sources] == ["books"]
+    assert prepared.unusable_sources == {
+        "pictures": "pictures/v1 holds data of modality image, the target is text",
+        "unlabelled": "unlabelled/v1 has no labelled rows, only 2 without a label",
+        "empty": "empty/v1 has no rows",
+        "single": "single/v1 has one class only, 'a'; at least two are needed to learn from",
+        "stolen": "all 4 labelled rows of stolen/v1 are copies of the target's test rows",
+        "left": "left/v1 has one class only, 'b' after 2 copies of the target's test rows were dropped; "
+        "at least two are needed to learn from",
+    }
+
+
+def test_a_source_that_is_not_in_the_registry_is_an_error_that_names_the_nearest(params):
+    with pytest.raises(DataError, match=r"unknown dataset 'boks'.*did you mean 'books'"):
+        run(params(sources=["boks"]), "misspelt")
+
+
+def test_the_licence_comes_from_the_card_and_an_old_card_states_none(params):
+    put_rows("stated", ["ape", "bee"], ["a", "b"], licence="MIT")
+    frame = make_frame(["cow", "dog"], ["a", "b"])
+    card = make_card(frame, modality="text", origin="a test")
+    del card["licence"]
+    registry.add(Path("data"), "old", frame, card=card)
+    prepared = run(params(sources=["stated", "old"]), "licences")
+    assert [source.licence for source in prepared.sources] == ["MIT", None]

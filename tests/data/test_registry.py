@@ -15,7 +15,7 @@ from rootstock.data import registry, repository
 from rootstock.data.card import make_card
 from rootstock.data.diff import diff
 from rootstock.data.rows import make_frame
-from rootstock.errors import DataError, StorageError
+from rootstock.errors import DataError, InputError, StorageError
 
 
 def frame_of(*texts: str, label: str = "a") -> pd.DataFrame:
@@ -72,6 +72,21 @@ def test_the_same_rows_in_another_order_make_no_new_version(copy):
     before = registry.resolve(copy, "news", "latest")
     assert put(copy, frame_of("x", "y", "z").iloc[::-1]) == before
     assert len(registry.list_versions(copy)["news"]) == 2
+
+
+def test_a_licence_stated_later_makes_a_version_with_the_same_rows(copy):
+    frame = frame_of("x", "y", "z")
+    stated = make_card(frame, modality="text", origin="a test", licence="cc-by-4.0")
+    version = registry.add(copy, "news", frame, card=stated)
+    assert (version.revision, version.md5) == ("news/v3", registry.resolve(copy, "news", "v2").md5)
+    assert registry.read_card(copy, version)["licence"] == "CC-BY-4.0"
+    assert registry.add(copy, "news", frame, card=stated) == version
+    assert put(copy, frame) == version
+
+
+def test_a_card_refuses_a_licence_that_is_none():
+    with pytest.raises(InputError, match="found 'free'"):
+        make_card(frame_of("x"), modality="text", origin="a test", licence="free")
 
 
 def test_equal_rows_have_equal_hashes_in_two_registries(made, tmp_path):

@@ -31,7 +31,7 @@ def table(truth: NDArray[np.int64], right: Mapping[str, NDArray[np.bool_]]) -> p
     return frame
 
 
-def report_of(rows: pd.DataFrame, *, folder: Path, champion: bool = False, note: str = "") -> EvalReport:
+def report_of(rows: pd.DataFrame, *, folder: Path, champion: bool = False, note: str = "", source: str | None = None) -> EvalReport:
     """The report on a table of predictions, with the table saved beside it."""
     labels = tuple("abcdefgh")
     truth = np.array([labels.index(label) for label in rows["label"]])
@@ -49,6 +49,7 @@ def report_of(rows: pd.DataFrame, *, folder: Path, champion: bool = False, note:
         dataset="bugs",
         revision="bugs/v1",
         labels=labels,
+        source=source,
         measures=measures["model"],
         per_class={},
         baselines=tuple(Scored(name=n, measures=measures[n], note="") for n in names if n not in ("model", "champion")),

@@ -34,6 +34,19 @@ def test_all_gates_passed_is_a_pass(tmp_path: Path) -> None:
     assert reason == "the model may go into production: it passed floor, not_worse_than_champion"
 
 
+def test_a_model_that_passes_while_the_claim_about_its_source_is_refused_says_so(tmp_path: Path) -> None:
+    place = np.arange(400)
+    rows = table(place % 4, {"model": place < 280, "no_transfer": place < 280})
+    panel = {"panel": [*GATES.model_dump()["panel"], {"name": "positive_transfer", "alpha": 0.05, "margin": 0.05}]}
+    report = report_of(rows, folder=tmp_path, source="films")
+    found = decide(report, gates=GatesParams.model_validate(panel), folder=tmp_path)
+    assert found.verdict == "pass"
+    assert found.reason.startswith(
+        "the model may go into production: it passed floor, not_worse_than_champion, positive_transfer; "
+        "but the claim that films helped is refused: +0.000"
+    )
+
+
 def test_one_failed_gate_is_a_fail_and_is_named(tmp_path: Path) -> None:
     verdict, reason = decided(tmp_path, n=400, model=0.5, champion=0.8)
     assert verdict == "fail"

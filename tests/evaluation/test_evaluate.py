@@ -76,13 +76,13 @@ class Project:
         Path("champion").mkdir()
         Path("champion/training_rows.json").write_text(json.dumps([input_hash(text) for text in learned]))
         self.models["champion"] = model
-        self.incumbent = Incumbent(version="3", model=Artifact.of(Path("champion")), run_key="k")
+        self.incumbent = Incumbent(version="3", model=Artifact.of(Path("champion")), run_key="k", earlier=())
 
     def rewrite_test(self, rows: pd.DataFrame) -> None:
         path = Path("test.parquet")
         rows.to_parquet(path, index=False)
         target = self.prepared.target.model_copy(update={"splits": {"test": _rows_file(path, len(rows))}})
-        self.prepared = PreparedData(target=target, sources=())
+        self.prepared = PreparedData(target=target, sources=(), unusable_sources={})
 
     def rewrite_ladder(self, rows: pd.DataFrame) -> None:
         rows.to_parquet("ladder.parquet", index=False)
@@ -107,6 +107,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         splits={"test": _rows_file(Path("test.parquet"), 60)},
         labels=LABELS,
         class_counts={},
+        contamination=None,
     )
     rungs = ("majority", "probe")
     ladder = pd.DataFrame({"id": ids[::-1], **{f"{rung}:{label}": 0.25 for rung in rungs for label in LABELS}})
@@ -117,11 +118,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     models = {"model": Fake()}
     monkeypatch.setattr(Classifier, "load", lambda folder: models[folder.name])
     return Project(
-        prepared=PreparedData(target=target, sources=()),
-        trained=TrainedModel.model_construct(model=Artifact.of(Path("model"))),
+        prepared=PreparedData(target=target, sources=(), unusable_sources={}),
+        trained=TrainedModel.model_construct(model=Artifact.of(Path("model")), source="films"),
         ladder=Ladder(predictions=Artifact.of(Path("ladder.parquet")), rungs=rungs, notes={"probe": "frozen"}, seconds=0.0),
         models=models,
-        incumbent=Incumbent(version=None, model=None, run_key=None),
+        incumbent=Incumbent(version=None, model=None, run_key=None, earlier=()),
     )
 
 
@@ -130,6 +131,7 @@ def test_the_model_the_rungs_and_their_answers_are_all_reported(project: Project
     assert report.measures["accuracy"].value == pytest.approx(0.8)
     assert [(rung.name, rung.note) for rung in report.baselines] == [("majority", ""), ("probe", "frozen")]
     assert report.baselines[0].measures["accuracy"].value == pytest.approx(1 / 3)
+    assert report.source == "films"
     assert report.champion is None
     assert np.array(report.confusion).sum() == 60
     assert set(report.per_class) == set(LABELS)

@@ -17,6 +17,7 @@ GATES = {
     "floor": {"measure": "accuracy", "at_least": 0.6},
     "better_than_baselines": {"measure": "accuracy", "alpha": 0.05, "not_worse_than": ["probe"], "margin": 0.03},
     "not_worse_than_champion": {"margin": 0.03, "alpha": 0.05},
+    "positive_transfer": {"alpha": 0.05, "margin": 0.03},
 }
 
 
@@ -86,6 +87,14 @@ def test_a_small_lead_on_few_rows_is_inconclusive_and_says_how_many_would_do(tmp
     assert "more labelled test rows would settle it" in result.reason
 
 
+def test_no_transfer_is_no_baseline_to_beat_but_may_be_named_as_one_to_hold(tmp_path: Path) -> None:
+    rows = rows_with(300, model=0.6, words=0.3, probe=0.6, no_transfer=0.9)
+    result = ask("better_than_baselines", rows, tmp_path)
+    assert result.verdict == "pass"
+    assert "no_transfer" not in result.observed
+    assert ask("better_than_baselines", rows, tmp_path, not_worse_than=["probe", "no_transfer"]).verdict == "fail"
+
+
 def test_a_rung_that_is_not_in_the_ladder_is_named_with_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"not_worse_than: unknown baseline 'prob'; known: probe, words; did you mean 'probe'"):
         ask("better_than_baselines", rows_with(50, model=0.6, words=0.3, probe=0.6), tmp_path, not_worse_than=["prob"])
@@ -121,8 +130,9 @@ def test_a_champion_that_cannot_be_compared_is_for_a_person_to_decide(tmp_path: 
 @pytest.mark.parametrize("gate", sorted(GATES))
 @pytest.mark.parametrize("right", [1 / 3, 1.0])
 def test_three_test_rows_settle_nothing(gate: str, right: float, tmp_path: Path) -> None:
-    rows = rows_with(3, model=right, majority=0.0, probe=right, champion=right)
-    result = ask(gate, rows, tmp_path, champion=True)
+    rows = rows_with(3, model=right, majority=0.0, probe=right, champion=right, no_transfer=right)
+    part = parse_part(Gate, {"name": gate, **GATES[gate]})
+    result = part.decide(report_of(rows, folder=tmp_path, champion=True, source="films"), rows)
     assert result.verdict == "inconclusive"
     assert "more" in result.reason
 
@@ -130,10 +140,11 @@ def test_three_test_rows_settle_nothing(gate: str, right: float, tmp_path: Path)
 @pytest.mark.parametrize("gate", sorted(GATES))
 def test_the_order_of_the_rows_changes_nothing_and_the_rows_stay_unchanged(gate: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
-    masks = {name: rng.random(120) < share for name, share in {"model": 0.7, "words": 0.4, "probe": 0.65, "champion": 0.68}.items()}
+    shares = {"model": 0.7, "words": 0.4, "probe": 0.65, "champion": 0.68, "no_transfer": 0.66}
+    masks = {name: rng.random(120) < share for name, share in shares.items()}
     rows = table(np.arange(120) % 4, masks)
     before = rows.copy(deep=True)
-    report = report_of(rows, folder=tmp_path, champion=True)
+    report = report_of(rows, folder=tmp_path, champion=True, source="films")
     part = parse_part(Gate, {"name": gate, **GATES[gate]})
     assert part.decide(report, rows) == part.decide(report, rows.sample(frac=1, random_state=0))
     pd.testing.assert_frame_equal(rows, before)

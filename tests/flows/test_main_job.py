@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = [pytest.mark.flow, pytest.mark.slow]
 
-EARLY = ["prepare", "validate", "rank", "tune", "finetune", "ladder"]
+EARLY = ["prepare", "validate", "rank", "select", "tune", "finetune", "ladder"]
 
 
 def versions(task):
@@ -47,10 +47,24 @@ def test_the_document_names_the_data_and_the_checks(first):
 
 def test_the_document_scores_every_candidate(first):
     candidates = {candidate["source"]: candidate for candidate in first["ranking"]["candidates"]}
-    assert set(candidates) == {"backbone alone", "market", "letters"}
-    assert all(set(c["scores"]) == {"source_head_loglik", "centroid_cosine", "logme"} for c in candidates.values())
+    assert set(candidates) == {"backbone alone", "market", "letters", "from scratch"}
+    metrics = {metric["name"] for metric in first["params"]["similarity"]["metrics"]}
+    assert all(set(candidate["scores"]) == metrics for candidate in candidates.values())
     assert candidates["market"]["predicted_gain"]["low"] <= candidates["market"]["predicted_gain"]["value"]
     assert first["ranking"]["chosen"] in {None, "market", "letters"}
+
+
+def test_the_document_says_what_was_settled_and_learned_from(first):
+    assert first["selection"]["chosen"] in {None, "market", "letters"}
+    assert first["source_tuning"]["source"] == first["selection"]["chosen"]
+
+
+def test_a_run_that_transferred_is_an_outcome_for_the_next_and_no_other_is(first, task):
+    from rootstock.registration.history import read_history
+
+    kept = read_history(workspace=str(task.workspace), run_key="another", folder=task.folder).outcomes
+    assert all(outcome.target == "harbour" for outcome in kept)
+    assert first["training"]["source"] is None or kept[0].source == first["selection"]["chosen"]
 
 
 def test_the_document_measures_with_intervals(first):
@@ -58,13 +72,13 @@ def test_the_document_measures_with_intervals(first):
     assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
     assert accuracy["n"] == first["data"]["prepared"]["target"]["splits"]["test"]["rows"] == 40
     assert {rung["name"] for rung in first["evaluation"]["baselines"]} == {
-        "majority", "surface_logistic", "from_scratch", "linear_probe",
+        "majority", "surface_logistic", "from_scratch", "linear_probe", "no_transfer",
     }  # fmt: skip
 
 
 def test_the_document_holds_verdict_seconds_and_report(first, task):
     assert first["verdict"]["verdict"] == "pass"
-    assert set(first["seconds"]) == {"resolve", "incumbent", *EARLY, "evaluate", "decide", "register"}
+    assert set(first["seconds"]) == {"resolve", "incumbent", "history", *EARLY, "evaluate", "decide", "register"}
     assert not first["report"].startswith("/")
     assert (task.folder / first["report"]).is_file()
 
@@ -73,6 +87,20 @@ def test_the_same_run_again_starts_no_stage(again, first):
     assert again["status"] == "unchanged"
     assert set(again["seconds"]) == {"resolve", "incumbent"}
     assert again["registration"] == first["registration"]
+
+
+def test_a_plan_then_finds_everything_kept_and_costs_only_the_looking(again, task):
+    plan = task.here("plan", "--price", "3.6")
+    assert plan["unchanged"] is True
+    assert [step["stage"] for step in plan["steps"] if not step["cached"]] == ["resolve", "incumbent"]
+    assert plan["cost"] == pytest.approx(plan["seconds"] / 1000, abs=1e-4)
+
+
+def test_a_plan_of_another_seed_keeps_nothing_and_predicts_from_the_run_before(again, task):
+    plan = task.here("plan", "--set", "seed=99")
+    assert not any(step["cached"] for step in plan["steps"] if step["stage"] not in ("validate", "embed"))
+    assert {step["stage"]: step["basis"] for step in plan["steps"]}["finetune"] == "1 earlier run"
+    assert not (task.workspace / "rankings").exists()
 
 
 def test_the_champions_folder_needs_no_rootstock(served):

@@ -89,5 +89,6 @@ def data_params() -> DataParams:
             "test_rows": None,
             "source_rows": None,
             "max_characters": 20000,
+            "contamination_similarity": None,
         }
     )

@@ -46,7 +46,9 @@ def look(
     rows = RowsFile(path="test.parquet", sha256=sha256_of(Path("test.parquet")), rows=100)
     revision = DatasetRevision(dataset="docs", revision="docs/v1", git_sha="0", md5="0")
     labels = classifier.labels
-    target = Dataset(name="docs", modality="text", revision=revision, splits={"test": rows}, labels=labels, class_counts={})
+    target = Dataset(
+        name="docs", modality="text", revision=revision, splits={"test": rows}, labels=labels, class_counts={}, contamination=None
+    )
     log = PredictionLog.of(".rootstock", "docs")
     for name, longer in (("same", 0), ("longer", 6)):
         asked = texts(rng, 60, longer)
@@ -55,7 +57,7 @@ def look(
 
     def run(batch: str | None, version: str = "3") -> DriftReport:
         return monitor.monitor_window(
-            PreparedData(target=target, sources=()),
+            PreparedData(target=target, sources=(), unusable_sources={}),
             model_folder=Path("model"),
             version=version,
             batch=batch,

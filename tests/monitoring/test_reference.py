@@ -27,7 +27,9 @@ def dataset(tmp_path: Path) -> Splits:
             files[split] = RowsFile(path=path.as_posix(), sha256=sha256_of(path), rows=len(labels))
             counts[split] = {label: list(labels).count(label) for label in LABELS}
         revision = DatasetRevision(dataset="docs", revision="docs/v1", git_sha="0", md5="0")
-        return Dataset(name="docs", modality="text", revision=revision, splits=files, labels=LABELS, class_counts=counts)
+        return Dataset(
+            name="docs", modality="text", revision=revision, splits=files, labels=LABELS, class_counts=counts, contamination=None
+        )
 
     return make
 

@@ -23,6 +23,7 @@ from rootstock.params import (
 )
 from rootstock.records import (
     Artifact,
+    Candidate,
     Curve,
     Dataset,
     DatasetRevision,
@@ -35,6 +36,7 @@ from rootstock.records import (
     Registration,
     RowsFile,
     Scored,
+    Selection,
     SourceRanking,
     TrainedModel,
     Verdict,
@@ -139,7 +141,7 @@ def sections() -> dict[str, Any]:
         "task": "tiny-task",
         "seed": 0,
         "data": DataParams.model_construct(registry="data-registry", sources=("films", "tweets")),
-        "backbone": BackboneParams(name="tiny", pooling="mean", batch_rows=8),
+        "backbone": BackboneParams(name="tiny", alternatives=(), pooling="mean", batch_rows=8),
         "similarity": SimilarityParams.model_construct(folds=4),
         "finetuning": FineTuningParams.model_construct(folds=3),
         "evaluation": EvaluationParams.model_construct(confidence=0.95),
@@ -173,15 +175,37 @@ def prepared(project: Path) -> PreparedData:
     def dataset(name: str, split: str) -> Dataset:
         counts = {split: dict.fromkeys(LABELS, 7)}
         return Dataset(
-            name=name, modality="text", revision=revision(name), splits={split: file}, labels=LABELS, class_counts=counts
+            name=name, modality="text", revision=revision(name), splits={"train": file, split: file}, labels=LABELS,
+            class_counts=counts, contamination=None,
         )  # fmt: skip
 
-    return PreparedData(target=dataset("tiny", "test"), sources=(dataset("films", "train"), dataset("tweets", "train")))
+    return PreparedData(
+        target=dataset("tiny", "test"), sources=(dataset("films", "train"), dataset("tweets", "train")), unusable_sources={}
+    )
 
 
 @pytest.fixture
 def ranking() -> SourceRanking:
-    return SourceRanking(candidates=(), chosen="films", chosen_kind="domain", reason="the best", rows=20, seconds=1.0)
+    candidate = Candidate(
+        name="films on tiny", source="films", backbone="tiny", kind="domain", scores={"logme": 1.5, "leep": None},
+        evidence={"logme": 0.1 + 0.2, "leep": None}, predicted_gain=measure(0.25), risk=0.03, prior=None, matched_labels={},
+        rows=20, notes=(), excluded=None,
+    )  # fmt: skip
+    alone = candidate.model_copy(
+        update={"name": "backbone alone", "source": "backbone alone", "kind": "backbone", "predicted_gain": None, "risk": None}
+    )
+    return SourceRanking(
+        candidates=(candidate, alone), chosen="films", chosen_name="films on tiny", chosen_kind="domain", backbone="tiny",
+        reason="the best", rows=20, past_outcomes=40, own_outcomes=0, projection={}, seconds=1.0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def selection() -> Selection:
+    return Selection(
+        chosen="films", chosen_name="films on tiny", chosen_kind="domain", backbone="tiny", matched_labels={}, rounds=(),
+        reason="the best", rows_trained=0, seconds=0.0,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -214,10 +238,11 @@ def evaluated(prepared: PreparedData, project: Path) -> Callable[[TrainedModel],
         rows["probability:model"] = probabilities.max(axis=1)
         path = Path(f"predictions-{trained.model.sha256[:8]}.parquet")
         rows.drop(columns="input").to_parquet(path)
-        majority = Scored(name="majority", measures={"accuracy": measure(0.3)}, note="")
+        rungs = (("majority", 0.3), ("no_transfer", 0.55))
+        baselines = tuple(Scored(name=name, measures={"accuracy": measure(value)}, note="") for name, value in rungs)
         return EvalReport(
-            dataset="tiny", revision="tiny/v3", labels=LABELS, measures={"accuracy": measure(0.8)}, per_class={},
-            baselines=(majority,), champion=None, confusion=((1,),), predictions=Artifact.of(path), seconds=1.0,
+            dataset="tiny", revision="tiny/v3", labels=LABELS, source="films", measures={"accuracy": measure(0.8)}, per_class={},
+            baselines=baselines, champion=None, confusion=((1,),), predictions=Artifact.of(path), seconds=1.0,
         )  # fmt: skip
 
     return make
@@ -226,19 +251,22 @@ def evaluated(prepared: PreparedData, project: Path) -> Callable[[TrainedModel],
 @pytest.fixture
 def run_stage(
     trained_model: Callable[[int], TrainedModel], evaluated: Callable[[TrainedModel], EvalReport], prepared: PreparedData,
-    ranking: SourceRanking, sections: dict[str, Any], workspace: str, project: Path,
+    ranking: SourceRanking, selection: Selection, sections: dict[str, Any], workspace: str, project: Path,
 ) -> Callable[..., Registration]:  # fmt: skip
     """Register the first or second model as a run would."""
     from rootstock.registration.register import register
 
-    def run(which: int, *, run_key: str, verdict: Verdict = "pass", champion: str | None = None) -> Registration:
+    def run(
+        which: int, *, run_key: str, verdict: Verdict = "pass", champion: str | None = None, advice: SourceRanking = ranking,
+        **changed: Any,
+    ) -> Registration:  # fmt: skip
         trained = trained_model(which)
         folder = project.joinpath("stages", run_key).relative_to(project)
         folder.mkdir(parents=True, exist_ok=True)
-        incumbent = Incumbent(version=champion, model=None, run_key=None)
+        incumbent = Incumbent(version=champion, model=None, run_key=None, earlier=())
         return register(
-            trained, evaluated(trained), gate_verdict(verdict), incumbent, ranking, prepared,
-            **sections, workspace=workspace, run_key=run_key, folder=folder,
+            trained, evaluated(trained), gate_verdict(verdict), incumbent, advice, selection, prepared,
+            **{**sections, **changed}, workspace=workspace, run_key=run_key, folder=folder,
         )  # fmt: skip
 
     return run

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from rootstock.params import BackboneParams
-from rootstock.records import Artifact, Curve, EvalReport, Measure, PreparedData, Scored, SourceRanking
+from rootstock.records import Artifact, Curve, EvalReport, Measure, PreparedData, Scored, Selection
 from rootstock.registration.run_contents import flat, lineage, metric_points, tag_text
 
 
@@ -16,14 +16,16 @@ def report() -> EvalReport:
     rung = Scored(name="tf-idf + ridge", measures={"accuracy": measure(0.5)}, note="")
     champion = Scored(name="champion", measures={"accuracy": measure(0.6)}, note="")
     return EvalReport(
-        dataset="d", revision="d/v1", labels=("a", "b"), measures={"accuracy": measure(0.7)}, per_class={}, baselines=(rung,),
-        champion=champion, confusion=((1, 0), (0, 1)), predictions=Artifact(path="p", sha256="0"), seconds=1.0,
+        dataset="d", revision="d/v1", labels=("a", "b"), source=None, measures={"accuracy": measure(0.7)}, per_class={},
+        baselines=(rung,), champion=champion, confusion=((1, 0), (0, 1)), predictions=Artifact(path="p", sha256="0"), seconds=1.0,
     )  # fmt: skip
 
 
 def test_sections_are_flattened_down_to_list_entries() -> None:
     nested = {"methods": [{"name": "lora", "rank": 8}, {"name": "probe"}], "folds": 4, "labels": None, "layers": ["query", "value"]}
-    assert flat({"seed": 0, "finetuning": nested, "backbone": BackboneParams(name="m", pooling="cls", batch_rows=2)}) == {
+    assert flat(
+        {"seed": 0, "finetuning": nested, "backbone": BackboneParams(name="m", alternatives=("n",), pooling="cls", batch_rows=2)}
+    ) == {
         "seed": "0",
         "finetuning.methods.0.name": "lora",
         "finetuning.methods.0.rank": "8",
@@ -32,6 +34,7 @@ def test_sections_are_flattened_down_to_list_entries() -> None:
         "finetuning.labels": "null",
         "finetuning.layers": '["query", "value"]',
         "backbone.name": "m",
+        "backbone.alternatives": '["n"]',
         "backbone.pooling": "cls",
         "backbone.batch_rows": "2",
     }
@@ -53,8 +56,8 @@ def test_whole_epochs_are_steps_and_parts_of_epochs_are_counted(x: tuple[float, 
     assert [point.step for point in metric_points(report(), (curve,)) if point.name == "curve.loss"] == steps
 
 
-def test_lineage_tells_what_was_learned_from_and_what_was_only_considered(prepared: PreparedData, ranking: SourceRanking) -> None:
-    lines = {line.name: line for line in lineage(prepared, ranking, "registry")}
+def test_lineage_tells_what_was_learned_from_and_what_was_only_considered(prepared: PreparedData, selection: Selection) -> None:
+    lines = {line.name: line for line in lineage(prepared, selection, "registry")}
     assert {name: line.context for name, line in lines.items()} == {"tiny": "target", "films": "source", "tweets": "considered"}
     assert lines["tiny"].digest == prepared.target.revision.md5
     assert json.loads(lines["films"].source)["git_sha"] == "a" * 40

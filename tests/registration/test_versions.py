@@ -7,25 +7,26 @@ from pathlib import Path
 import pytest
 from rootstock.errors import InputError, ServiceError
 from rootstock.files import sha256_of
-from rootstock.params import RegistrationParams
-from rootstock.records import Registration
+from rootstock.params import RegistrationParams, SimilarityParams
+from rootstock.records import Incumbent, Registration
 from rootstock.registration import mlflow_registry
 from rootstock.registration.versions import download_model, find_incumbent, list_versions, promote, rollback
 
 Stage = Callable[..., Registration]
 MODEL = "tiny-model"
 SECTION = RegistrationParams(model=MODEL, experiment="tiny-experiment")
+SIMILARITY = SimilarityParams.model_construct(earlier_versions=1)
 
 
 def test_there_is_no_incumbent_before_the_first_registration(workspace: str) -> None:
-    found = find_incumbent(registration=SECTION, workspace=workspace, folder=Path("incumbent"))
-    assert (found.version, found.model, found.run_key) == (None, None, None)
+    found = find_incumbent(registration=SECTION, similarity=SIMILARITY, workspace=workspace, folder=Path("incumbent"))
+    assert (found.version, found.model, found.run_key, found.earlier) == (None, None, None, ())
 
 
 def test_the_incumbent_is_the_champion_with_its_key_and_files(run_stage: Stage, workspace: str) -> None:
     run_stage(0, run_key="a1")
     run_stage(1, run_key="b2", verdict="inconclusive", champion="1")
-    found = find_incumbent(registration=SECTION, workspace=workspace, folder=Path("incumbent"))
+    found = find_incumbent(registration=SECTION, similarity=SIMILARITY, workspace=workspace, folder=Path("incumbent"))
     assert (found.version, found.run_key) == ("1", "a1")
     assert found.model is not None
     assert found.model.path == "incumbent/version-1"
@@ -46,7 +47,7 @@ def test_an_incumbent_already_downloaded_is_used_again_and_a_damaged_one_replace
     monkeypatch.setattr(mlflow_registry, "fetch_model", fetch)
 
     def find() -> object:
-        return find_incumbent(registration=SECTION, workspace=workspace, folder=Path("incumbent"))
+        return find_incumbent(registration=SECTION, similarity=SIMILARITY, workspace=workspace, folder=Path("incumbent"))
 
     first = find()
     assert find() == first
@@ -54,6 +55,53 @@ def test_an_incumbent_already_downloaded_is_used_again_and_a_damaged_one_replace
     Path("incumbent/version-1/labels.json").write_text("{}", encoding="utf-8")
     assert find() == first
     assert len(calls) == 2
+
+
+def find_with(earlier_versions: int, workspace: str) -> Incumbent:
+    similarity = SimilarityParams.model_construct(earlier_versions=earlier_versions)
+    return find_incumbent(registration=SECTION, similarity=similarity, workspace=workspace, folder=Path("incumbent"))
+
+
+def test_versions_before_the_champion_come_with_it_newest_first_and_each_model_once(run_stage: Stage, workspace: str) -> None:
+    run_stage(0, run_key="a1")
+    run_stage(1, run_key="b2", champion="1")
+    run_stage(0, run_key="c3", champion="2")
+    promote(MODEL, "2", reason="r", workspace=workspace)
+    assert [each.version for each in find_with(5, workspace).earlier] == ["1"], "version 3 is not earlier"
+    promote(MODEL, "3", reason="r", workspace=workspace)
+    found = find_with(5, workspace)
+    assert [each.version for each in found.earlier] == ["2"], "version 1 has the champion's own weights"
+    assert found.earlier[0].model.path == "incumbent/version-2"
+    assert found.earlier[0].model.sha256 == sha256_of(Path("stages/b2/model"))
+    assert find_with(0, workspace).earlier == ()
+
+
+def test_an_earlier_version_is_downloaded_once_and_its_changed_weights_are_noticed(
+    run_stage: Stage, workspace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_stage(0, run_key="a1")
+    run_stage(1, run_key="b2", champion="1")
+    first = find_with(1, workspace)
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow_registry, "fetch_model", lambda uri, folder: pytest.fail(f"{uri} was downloaded again"))
+        assert find_with(1, workspace) == first
+    Path("incumbent/version-1/labels.json").write_text("{}", encoding="utf-8")
+    assert find_with(1, workspace) == first
+    for head in Path(workspace, "mlartifacts").rglob("head.safetensors"):
+        if sha256_of(head) == sha256_of(Path("incumbent/version-1/head.safetensors")):
+            head.write_bytes(head.read_bytes()[:-1] + b"\x00")
+    Path("incumbent/version-1/labels.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ServiceError, match=r"version 1: .* the stored files were changed"):
+        find_with(1, workspace)
+
+
+def test_an_earlier_version_of_another_tool_is_left_out(run_stage: Stage, workspace: str) -> None:
+    client = mlflow_registry.tracking(workspace)
+    client.create_registered_model(MODEL)
+    client.create_model_version(MODEL, "somewhere/else")
+    run_stage(0, run_key="a1")
+    found = find_with(3, workspace)
+    assert (found.version, found.earlier) == ("2", ())
 
 
 def test_a_model_downloads_by_version_and_by_alias(run_stage: Stage, workspace: str) -> None:
@@ -81,7 +129,7 @@ def test_weights_changed_in_the_artifact_store_are_noticed(run_stage: Stage, wor
     head = next(Path(workspace, "mlartifacts").rglob("head.safetensors"))
     head.write_bytes(head.read_bytes()[:-1] + b"\x00")
     with pytest.raises(ServiceError, match="the stored files were changed"):
-        find_incumbent(registration=SECTION, workspace=workspace, folder=Path("incumbent"))
+        find_incumbent(registration=SECTION, similarity=SIMILARITY, workspace=workspace, folder=Path("incumbent"))
 
 
 def test_a_rollback_goes_one_step_and_not_two(run_stage: Stage, workspace: str) -> None:
@@ -126,4 +174,4 @@ def test_a_version_of_another_tool_is_an_error_and_not_a_missing_champion(worksp
     version = mlflow_registry.create_version(client, MODEL, model_id=model.model_id, run_id=run, tags={})
     mlflow_registry.set_alias(client, MODEL, "champion", version)
     with pytest.raises(InputError, match="expected a model that Rootstock registered"):
-        find_incumbent(registration=SECTION, workspace=workspace, folder=Path("incumbent"))
+        find_incumbent(registration=SECTION, similarity=SIMILARITY, workspace=workspace, folder=Path("incumbent"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from rootstock.records import Incumbent
-from rootstock.report.headline import backbone_alone, best_baseline, headline, key_numbers
+from rootstock.report.headline import best_baseline, headline, key_numbers
 from rootstock.report.paired import Difference
 
 AHEAD = Difference(0.031, 0.004, 0.058, 30, 16, 450)
 OPEN = Difference(0.009, -0.028, 0.046, 22, 18, 450)
-GAINS = {"linear_probe": AHEAD, "champion": OPEN}
+GAINS = {"linear_probe": AHEAD, "no_transfer": AHEAD, "champion": OPEN}
 
 
 def test_a_promotion_names_version_accuracy_and_the_lead_over_the_champion(build_run) -> None:
@@ -30,7 +30,7 @@ def test_a_model_not_promoted_says_which_gate_and_who_stays(build_run, outcome: 
 
 
 def test_without_an_earlier_champion_it_says_that_there_is_none(build_run) -> None:
-    nobody = Incumbent(version=None, model=None, run_key=None)
+    nobody = Incumbent(version=None, model=None, run_key=None, earlier=())
     assert "still no champion" in headline(build_run(outcome="fail", incumbent=nobody), GAINS).sentence
 
 
@@ -48,15 +48,21 @@ def test_an_interval_around_nought_is_called_not_settled(build_run) -> None:
     assert cards["Gain over the best baseline"].tone == "pass"
 
 
-def test_predicted_stands_beside_realised_gain(build_run) -> None:
+def test_predicted_stands_beside_the_gain_realised_over_no_transfer(build_run) -> None:
     cards = {card.title: card for card in key_numbers(build_run(), GAINS, confidence=0.95)}
-    assert cards["Source"].details == ("predicted +4.8 (+1.7 to +7.9)", "realised +3.1 (+0.4 to +5.8)")
+    assert cards["Source"].details == ("predicted +5.2 (+1.8 to +8.6)", "realised +3.1 (+0.4 to +5.8)")
 
 
-def test_the_best_baseline_is_the_most_accurate_and_the_probe_is_the_backbone_alone(build_run) -> None:
-    report = build_run().evaluation
-    assert best_baseline(report).name == "linear_probe"
-    assert backbone_alone(report).name == "linear_probe"
+def test_the_source_is_the_one_that_the_short_trials_settled_and_its_risk_is_named(build_run) -> None:
+    run = build_run()
+    other = run.selection.model_copy(update={"chosen": "scipy-docs", "chosen_name": "scipy-docs"})
+    card = next(card for card in key_numbers(build_run(selection=other), GAINS, confidence=0.95) if card.title == "Source")
+    assert card.value == "scipy-docs"
+    assert "risk of making it worse 14" in card.note
+
+
+def test_the_best_baseline_is_the_most_accurate(build_run) -> None:
+    assert best_baseline(build_run().evaluation).name == "linear_probe"
 
 
 def test_a_source_that_failed_a_check_does_not_count_as_a_failed_check_of_the_target(build_run, early, failed_validation) -> None:

@@ -83,12 +83,14 @@ def test_a_run_that_failed_validation_says_so_and_what_it_did_not_reach(
 
 def test_a_run_without_change_renders_from_two_records(build_run, early, parse, tmp_path: Path) -> None:
     run = build_run(**early)
-    same = Incumbent(version="6", model=None, run_key=run.run_key)
+    same = Incumbent(version="6", model=None, run_key=run.run_key, earlier=())
     write_report(build_run(prepared=None, validation=None, incumbent=same, **early), task="docs", folder=tmp_path)
     assert "Nothing changed: version 6" in parse(tmp_path / "report.html").text
 
 
-@pytest.mark.parametrize("missing", ["prepared", "incumbent", "tuned", "ladder", "verdict", "registration", "ranking", "trained"])
+@pytest.mark.parametrize(
+    "missing", ["history", "selection", "prepared", "incumbent", "tuned", "ladder", "verdict", "registration", "ranking", "trained"]
+)
 def test_any_late_record_may_be_missing(build_run, parse, missing: str, tmp_path: Path) -> None:
     write_report(build_run(**{missing: None}), task="docs", folder=tmp_path)
     assert parse(tmp_path / "report.html").unbalanced == []
@@ -96,7 +98,7 @@ def test_any_late_record_may_be_missing(build_run, parse, missing: str, tmp_path
 
 def test_a_first_run_without_champion_says_that_none_is_in_production(build_run, parse, tmp_path: Path) -> None:
     evaluation = build_run().evaluation.model_copy(update={"champion": None})
-    nobody = Incumbent(version=None, model=None, run_key=None)
+    nobody = Incumbent(version=None, model=None, run_key=None, earlier=())
     write_report(build_run(evaluation=evaluation, incumbent=nobody), task="docs", folder=tmp_path)
     assert "no version is in production" in parse(tmp_path / "report.html").text
 
@@ -143,13 +145,17 @@ def test_reused_stages_are_marked(build_run, parse, tmp_path: Path) -> None:
 
 def test_an_excluded_source_shows_its_reason(build_run, parse, tmp_path: Path) -> None:
     write_report(build_run(), task="docs", folder=tmp_path)
-    assert re.search(r"excluded: 12 % of the rows stand in the target's test", parse(tmp_path / "report.html").text)
+    text = parse(tmp_path / "report.html").text
+    assert re.search(r"excluded python-docs <b>3.15</b>: 12 % of the rows stand in the target's test", text)
 
 
-def test_a_ranking_that_abstained_marks_the_backbone_alone(build_run, parse, tmp_path: Path) -> None:
+def test_a_ranking_that_abstained_says_so_first_and_learns_from_nothing(build_run, parse, tmp_path: Path) -> None:
+    nothing = {"chosen": None, "chosen_name": None, "chosen_kind": "backbone", "reason": "no source beats the backbone"}
     run = build_run()
-    abstained = run.ranking.model_copy(update={"chosen": None, "chosen_kind": "backbone", "reason": "no source beats the backbone"})
-    write_report(build_run(ranking=abstained), task="docs", folder=tmp_path)
-    html = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert re.search(r"<bdi>backbone alone</bdi> <span class=\"tag\">chosen</span>", html)
-    assert "the backbone is used as it is" in html
+    ranking = run.ranking.model_copy(update=nothing)
+    trained = run.trained.model_copy(update={"source": None})
+    write_report(build_run(ranking=ranking, selection=None, trained=trained), task="docs", folder=tmp_path)
+    text = parse(tmp_path / "report.html").text
+    assert "None of the 5 sources is good enough" in text
+    assert "the backbone is used as it is" in text
+    assert "no transfer is claimed" in text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rootstock.similarity.centroid_cosine import CentroidCosine
 
-METRIC = CentroidCosine(weight=1.0)
+METRIC = CentroidCosine()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Combining scores, and choosing one source or none."""
+"""Choosing one candidate, or none."""
 
 from __future__ import annotations
 
@@ -6,99 +6,75 @@ from types import SimpleNamespace
 
 import pytest
 from rootstock.records import Candidate, Measure
-from rootstock.similarity.choose import choose, combine
+from rootstock.similarity.choose import choose, order
 
-METRICS = [SimpleNamespace(name="a", weight=1.0), SimpleNamespace(name="b", weight=0.5), SimpleNamespace(name="shown", weight=0.0)]
-SETTINGS = SimpleNamespace(abstain_below_gain=-0.02)
+SETTINGS = SimpleNamespace(abstain_below_gain=0.0, max_risk=0.5, confidence=0.9)
 
 
-def candidate(source, a=None, b=None, *, kind="domain", gain=0.1, excluded=None, shown=0.0):
-    measure = Measure(value=gain, low=gain - 0.05, high=gain + 0.05, n=20, unit="accuracy", higher_is_better=True)
+def candidate(name, gain=0.1, *, risk=0.1, kind="domain", excluded=None):
+    measure = None if gain is None else Measure(
+        value=gain, low=gain - 0.05, high=gain + 0.05, n=20, unit="accuracy", higher_is_better=True
+    )  # fmt: skip
     return Candidate(
-        source=source, kind=kind, scores={"a": a, "b": b, "shown": shown}, combined=None, rows=20, excluded=excluded,
-        predicted_gain=None if kind == "backbone" or excluded else measure,
+        name=name, source=name, backbone="b", kind=kind, scores={}, evidence={}, predicted_gain=measure,
+        risk=None if gain is None else risk, prior=None, matched_labels={}, rows=20, notes=(), excluded=excluded,
     )  # fmt: skip
 
 
-def decide(*candidates):
-    return choose(combine(candidates, METRICS), SETTINGS, rows=20, seconds=1.0)
+ALONE = candidate("backbone alone", None, kind="backbone")
 
 
-def test_the_combined_score_by_hand():
-    found = {c.source: c.combined for c in combine([candidate("x", 1.0, 3.0), candidate("y", 3.0, 1.0)], METRICS)}
-    # Standardised: x (-1, +1), y (+1, -1); weights 1 and 0.5.
-    assert found == pytest.approx({"x": (-1.0 + 0.5) / 1.5, "y": (1.0 - 0.5) / 1.5})
+def decide(*candidates, **changes):
+    return choose(candidates, SimpleNamespace(**(vars(SETTINGS) | changes)), rows=20)
 
 
-def test_the_unit_of_a_metric_does_not_matter():
-    small = combine([candidate("x", 1.0, 3.0), candidate("y", 2.0, 9.0), candidate("z", 4.0, 1.0)], METRICS)
-    large = combine([candidate("x", 100.0, 3.5), candidate("y", 200.0, 9.5), candidate("z", 400.0, 1.5)], METRICS)
-    assert [c.source for c in small] == [c.source for c in large]
-    assert [c.combined for c in small] == pytest.approx([c.combined for c in large])
+def test_the_highest_predicted_gain_is_chosen_and_the_reason_has_its_evidence():
+    choice = decide(ALONE, candidate("x", 0.04), candidate("y", 0.12, risk=0.03))
+    assert choice.candidate.name == "y"
+    interval = "90% interval +7.0 points to +17.0 points"
+    for part in ("y is expected to gain +12.0 points", interval, "risk of 3%", "20 labelled rows"):
+        assert part in choice.reason
+    assert "next is x with +4.0 points" in choice.reason
 
 
-def test_a_metric_of_weight_zero_is_shown_and_does_not_count():
-    one = combine([candidate("x", 1.0, 1.0, shown=9.0), candidate("y", 2.0, 2.0, shown=0.0)], METRICS)
-    assert [c.source for c in one] == ["y", "x"]
-    assert one[1].scores["shown"] == 9.0
+@pytest.mark.parametrize(("gain", "risk"), [(-0.01, 0.4), (0.02, 0.6)], ids=["gain under the floor", "risk above the limit"])
+def test_it_abstains_and_says_so(gain, risk):
+    choice = decide(ALONE, candidate("x", gain, risk=risk))
+    assert choice.candidate is None
+    assert choice.reason.startswith("none of the sources is good enough: x is expected")
+    assert choice.reason.endswith("train on the target alone")
 
 
-def test_a_metric_that_is_not_defined_is_left_out_of_the_mean():
-    found = {
-        c.source: c.combined for c in combine([candidate("champion", 5.0, kind="champion"), candidate("x", 1.0, 3.0)], METRICS)
-    }
-    assert found["champion"] == pytest.approx(1.0)
-    assert found["x"] == pytest.approx((-1.0 + 0.0) / 1.5)
+def test_the_champion_may_be_the_best_start():
+    choice = decide(ALONE, candidate("x", 0.04), candidate("champion", 0.2, kind="champion"))
+    assert choice.candidate.kind == "champion"
+    assert choice.reason.startswith("the champion is still the best start: ")
 
 
-def test_the_backbone_alone_has_no_combined_score_and_does_not_move_the_others():
-    others = [candidate("x", 1.0, 3.0), candidate("y", 2.0, 1.0)]
-    backbone = candidate("backbone alone", 9.0, 9.0, kind="backbone")
-    without, beside = combine(others, METRICS), combine([backbone, *others], METRICS)
-    assert beside[-1].combined is None
-    assert beside[:-1] == without
+def test_an_excluded_candidate_is_never_chosen():
+    assert decide(ALONE, candidate("x", 0.5, excluded="too large"), candidate("y", 0.1)).candidate.name == "y"
 
 
-def test_the_best_is_chosen_and_the_reason_says_so():
-    found = decide(candidate("x", 1.0, 1.0), candidate("y", 2.0, 2.0))
-    assert (found.chosen, found.chosen_kind) == ("y", "domain")
-    assert found.reason == (
-        "y has the best combined score (+1.00, ahead of x (-1.00)) on 20 labelled rows; "
-        "predicted gain +10.0 points (interval +5.0 points to +15.0 points)"
-    )
+def test_the_control_from_scratch_is_never_chosen():
+    assert decide(ALONE, candidate("from scratch", 0.9, kind="scratch"), candidate("y", 0.1)).candidate.name == "y"
 
 
-def test_a_gain_under_the_floor_is_no_source_and_the_reason_has_the_numbers():
-    found = decide(candidate("x", 2.0, 2.0, gain=-0.03), candidate("y", 1.0, 1.0, gain=0.5))
-    assert (found.chosen, found.chosen_kind) == (None, "backbone")
-    assert "the best, x, has a predicted gain of -3.0 points" in found.reason
-    assert "under the floor of -2.0 points; the backbone alone is the start" in found.reason
+def test_another_backbone_alone_may_be_chosen_over_a_source():
+    choice = decide(ALONE, candidate("x", 0.04), candidate("backbone alone on big", 0.2, kind="backbone"))
+    assert choice.candidate.name == "backbone alone on big"
 
 
-def test_a_gain_just_at_the_floor_is_enough():
-    assert decide(candidate("x", 1.0, 1.0, gain=-0.02)).chosen == "x"
+def test_without_sources_there_is_nothing_to_choose():
+    choice = decide(ALONE)
+    assert choice.candidate is None
+    assert "no source to learn from" in choice.reason
 
 
-def test_nothing_to_learn_from_is_no_source():
-    found = decide(candidate("backbone alone", kind="backbone"))
-    assert (found.chosen, found.chosen_kind) == (None, "backbone")
-    assert found.reason == "there is no source to learn from: the backbone alone is the start"
+def test_candidates_are_ordered_by_gain_then_controls_then_the_excluded():
+    given = [candidate("out", 0.9, excluded="why"), ALONE, candidate("low", 0.01), candidate("high", 0.2)]
+    assert [c.name for c in order(given)] == ["high", "low", "backbone alone", "out"]
 
 
-def test_ties_go_by_name_whatever_the_order():
-    tied = [candidate("c", 1.0, 1.0), candidate("a", 1.0, 1.0), candidate("b", 1.0, 1.0)]
-    assert [c.source for c in combine(tied, METRICS)] == ["a", "b", "c"] == [c.source for c in combine(tied[::-1], METRICS)]
-    assert decide(*tied).chosen == decide(*tied[::-1]).chosen == "a"
-
-
-def test_an_excluded_source_is_listed_last_with_its_reason_and_never_chosen():
-    backbone = candidate("backbone alone", kind="backbone")
-    found = decide(candidate("a", excluded="too few rows"), backbone, candidate("x", 1.0, 1.0))
-    assert found.chosen == "x"
-    assert [(c.source, c.excluded) for c in found.candidates] == [("x", None), ("backbone alone", None), ("a", "too few rows")]
-
-
-def test_inputs_are_left_as_they_were():
-    given = [candidate("x", 1.0, 1.0), candidate("y", 2.0, 2.0)]
-    combine(given, METRICS)
-    assert [c.combined for c in given] == [None, None]
+def test_the_order_given_does_not_matter():
+    given = [candidate("b", 0.1), candidate("a", 0.1), ALONE]
+    assert order(given) == order(given[::-1])

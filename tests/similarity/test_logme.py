@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rootstock.similarity.logme import LogME, log_maximum_evidence
+from rootstock.similarity.representation import representation_of
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
@@ -49,14 +50,6 @@ def test_noise_stays_where_it_is_whatever_the_dimension(dimensions):
     assert np.mean(found) == pytest.approx(-0.61, abs=0.05)
 
 
-@pytest.mark.parametrize("dimensions", [32, 384, 768])
-def test_noise_never_outranks_a_representation_that_tells_the_classes_apart(signal, dimensions):
-    informative, labels = signal(50, 16, 5)
-    best = log_maximum_evidence(informative, labels)
-    for seed in range(5):
-        assert log_maximum_evidence(np.random.default_rng(seed).normal(size=(50, dimensions)), labels) < best
-
-
 @pytest.mark.parametrize("shape", [(200, 16, 4), (60, 128, 4)], ids=str)
 def test_rotation_and_the_order_of_rows_do_not_matter(signal, shape):
     features, labels = signal(*shape)
@@ -80,8 +73,30 @@ def test_it_reads_what_the_candidate_offers_and_changes_nothing(signal, make_pai
     features, labels = signal(60, 16, 4)
     noise = np.random.default_rng(1).normal(size=(60, 16))
     before = features.copy()
-    metric = LogME(weight=1.0)
+    metric = LogME(layers="last")
     offered = metric.measure(make_pair(noise, labels, offered=features))
     assert offered == pytest.approx(log_maximum_evidence(features, labels))
     assert offered > metric.measure(make_pair(noise, labels))
     np.testing.assert_array_equal(features, before)
+
+
+def test_the_mean_over_layers_is_read_where_that_is_asked_with_the_same_head_beside_it(signal, make_pair, head_of_seven):
+    features, labels = signal(60, 16, 4)
+    noise = np.random.default_rng(1).normal(size=(60, 16))
+    said = head_of_seven(features)
+    pair = make_pair(noise, labels, said=said, offered=representation_of(noise, said), layer_mean=features)
+    found = LogME(layers="mean").measure(pair)
+    assert found == pytest.approx(log_maximum_evidence(representation_of(features, said), labels))
+    assert found > LogME(layers="last").measure(pair)
+
+
+def test_the_mean_over_layers_without_a_head(signal, make_pair):
+    features, labels = signal(60, 16, 4)
+    pair = make_pair(np.zeros((60, 16)), labels, layer_mean=7 * features)
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    assert LogME(layers="mean").measure(pair) == pytest.approx(log_maximum_evidence(unit, labels))
+
+
+def test_layers_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="'last' or 'mean'"):
+        LogME(layers="first")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ from rootstock.errors import DataError
 from rootstock.files import sha256_of
 from rootstock.finetuning.save import Lineage, save_model
 from rootstock.head import logistic_head
+from rootstock.params import parse_params
 from rootstock.part import Fitted
-from rootstock.records import Artifact, Incumbent, PreparedData, SourceRanking, ValidationReport
+from rootstock.records import Artifact, EarlierVersion, History, Incumbent, PreparedData, SourceRanking, ValidationReport
 from rootstock.rows import bare_encoder
-from rootstock.similarity.rank import BACKBONE, CHAMPION, rank
+from rootstock.similarity.candidates import ALONE, CHAMPION, SCRATCH
+from rootstock.similarity.rank import rank
 
-NOBODY = Incumbent(version=None, model=None, run_key=None)
+NOBODY = Incumbent(version=None, model=None, run_key=None, earlier=())
 
 
 def validated(**excluded: str) -> ValidationReport:
@@ -27,16 +30,51 @@ def validated(**excluded: str) -> ValidationReport:
     return ValidationReport(passed=True, results=(), excluded_sources=excluded, suites=suites, data_docs="")
 
 
-@pytest.fixture
-def ranked(tiny_data, tiny_params):
-    def run(incumbent: Incumbent = NOBODY, prepared: PreparedData = tiny_data, **excluded: str) -> SourceRanking:
+@pytest.fixture(scope="module")
+def advise(tiny_params):
+    """Ranks in the working directory."""
+
+    def run(
+        prepared: PreparedData, incumbent: Incumbent = NOBODY, *, backbone: dict | None = None, similarity: dict | None = None,
+        **excluded: str,
+    ) -> SourceRanking:  # fmt: skip
         params = tiny_params
         return rank(
-            prepared, validated(**excluded), incumbent, data=params.data, backbone=params.backbone, similarity=params.similarity,
-            workspace="w", seed=params.seed, folder=Path(),
+            prepared, validated(**excluded), incumbent, History(outcomes=()), data=params.data,
+            backbone=params.backbone.model_copy(update=backbone or {}),
+            similarity=params.similarity.model_copy(update=similarity or {}), workspace="w", seed=params.seed, folder=Path(),
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture(scope="module")
+def finished(advise, write_tiny_data, tmp_path_factory) -> tuple[Path, SourceRanking]:
+    """A project folder in which the tiny data were ranked; to be copied, not changed."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return folder, advise(write_tiny_data())
+
+
+@pytest.fixture
+def plain(finished) -> SourceRanking:
+    """The ranking of the tiny data as they are."""
+    return finished[1]
+
+
+@pytest.fixture
+def ranked(tiny_data, advise, finished):
+    """Ranks the tiny data, changed or not, with the features of the unchanged ones at hand and no scores."""
+    shutil.copytree(finished[0] / "w" / "features", Path("w/features"))
+    return lambda incumbent=NOBODY, prepared=tiny_data, **changes: advise(prepared, incumbent, **changes)
+
+
+@pytest.fixture
+def ranked_before(ranked, finished):
+    """The same with the scores at hand too."""
+    shutil.copytree(finished[0] / "w" / "scores", Path("w/scores"))
+    return ranked
 
 
 @pytest.fixture
@@ -54,30 +92,33 @@ def champion(tiny_backbone, tiny_data, tmp_path):
             lineage=Lineage(str(tiny_backbone), "mean", None), name="x",
             inputs=list(pd.read_parquet("target-train.parquet")["input"])[:learned_rows],
         )  # fmt: skip
-        return Incumbent(version="1", model=model, run_key="k")
+        return Incumbent(version="1", model=model, run_key="k", earlier=())
 
     return make
 
 
-def test_a_related_source_is_chosen_before_one_with_other_labels(ranked):
-    found = ranked()
+def test_a_related_source_is_chosen_before_one_with_other_labels(ranked, params_mapping, tiny_params):
+    """With the metrics as params.yaml has them."""
+    metrics = parse_params(params_mapping(), "params.yaml").similarity.metrics
+    assert metrics != tiny_params.similarity.metrics
+    found = ranked(similarity={"metrics": metrics})
     assert (found.chosen, found.chosen_kind, found.rows) == ("related", "domain", 18)
-    assert [c.source for c in found.candidates] == ["related", "unrelated", BACKBONE]
+    assert [c.source for c in found.candidates] == ["related", "unrelated", ALONE, SCRATCH]
     scores = {c.source: c.scores for c in found.candidates}
     assert scores["unrelated"]["source_head_loglik"] == pytest.approx(-np.log(3))
     assert scores["related"]["source_head_loglik"] > -np.log(3)
-    assert scores[BACKBONE]["source_head_loglik"] is None
-    assert scores[BACKBONE]["logme"] is not None
+    assert scores[ALONE]["source_head_loglik"] is None
+    assert scores[ALONE]["logme"] is not None
 
 
-def test_the_same_rows_and_seed_give_the_same_ranking(ranked):
-    assert ranked().sha256() == ranked().sha256()
+def test_the_same_rows_and_seed_give_the_same_ranking(ranked, plain):
+    assert ranked().sha256() == plain.sha256()
 
 
 def test_a_source_that_failed_its_checks_is_listed_with_the_reason(ranked):
     found = ranked(related="duplicates: half of it")
-    assert found.candidates[-1].source == "related"
-    assert found.candidates[-1].excluded == "duplicates: half of it"
+    [out] = [c for c in found.candidates if c.excluded]
+    assert (out.source, out.excluded) == ("related", "duplicates: half of it")
     assert found.chosen != "related"
 
 
@@ -106,14 +147,13 @@ def test_rows_are_known_again_whatever_their_case_and_blanks():
     assert input_hash("The  keel ") == input_hash("the keel") != input_hash("the keels")
 
 
-def test_test_rows_are_not_read(ranked):
-    before = ranked().sha256()
+def test_test_rows_are_not_read(ranked, plain):
     Path("target-test.parquet").unlink()
-    assert ranked().sha256() == before
+    assert ranked().sha256() == plain.sha256()
 
 
-def test_the_order_of_the_labelled_rows_does_not_change_the_scores(ranked, tiny_data):
-    before = {c.source: c.scores for c in ranked().candidates}
+def test_the_order_of_the_labelled_rows_does_not_change_the_scores(ranked, plain, tiny_data):
+    before = {c.source: c.scores for c in plain.candidates}
     path = Path("target-train.parquet")
     pd.read_parquet(path).sample(frac=1, random_state=1).to_parquet(path, index=False)
     file = tiny_data.target.splits["train"].model_copy(update={"sha256": sha256_of(path)})
@@ -123,7 +163,7 @@ def test_the_order_of_the_labelled_rows_does_not_change_the_scores(ranked, tiny_
         assert after[source] == pytest.approx(scores, abs=1e-5)
 
 
-def test_features_that_are_not_finite_are_a_data_error_that_names_the_data_set(ranked, monkeypatch):
+def test_features_that_are_not_finite_are_a_data_error_that_names_the_data_set(advise, tiny_data, monkeypatch):
     import torch
 
     def broken(folder: Path):
@@ -134,10 +174,93 @@ def test_features_that_are_not_finite_are_a_data_error_that_names_the_data_set(r
 
     monkeypatch.setattr("rootstock.rows.load_encoder", broken)
     with pytest.raises(DataError, match="embedding target: expected finite features, found others in 18 of 18 rows, first row 0"):
-        ranked()
+        advise(tiny_data)
 
 
-def test_features_are_computed_once_for_all_runs(ranked, monkeypatch):
-    ranked()
-    monkeypatch.setattr(Encoder, "embed", lambda *_: pytest.fail("computed again"))
-    ranked()
+def test_features_are_computed_once_for_all_runs(ranked, tiny_params, monkeypatch):
+    for name in ("embed", "embed_layers"):
+        monkeypatch.setattr(Encoder, name, lambda *_: pytest.fail("computed again"))
+    found = ranked(similarity={"metrics": tiny_params.similarity.metrics[-3:]})
+    assert len(found.candidates[0].scores) == 3
+
+
+def test_every_candidate_has_a_prediction_but_the_controls(ranked, champion):
+    found = {c.name: c for c in ranked(champion(9)).candidates}
+    for name in ("related", "unrelated", CHAMPION):
+        gain = found[name].predicted_gain
+        assert gain.low < gain.value < gain.high
+        assert 0 < found[name].risk < 1
+    assert found[ALONE].predicted_gain is None
+    assert found[SCRATCH].predicted_gain is None
+    assert found[SCRATCH].scores["linear_probe"] is not None
+
+
+def test_an_earlier_version_is_a_candidate_too(ranked, champion):
+    now = champion(9)
+    found = ranked(now.model_copy(update={"earlier": (EarlierVersion(version="7", model=now.model),)}))
+    by_name = {c.name: c for c in found.candidates}
+    assert by_name["version 7"].kind == "version"
+    assert by_name["version 7"].scores == by_name[CHAMPION].scores
+
+
+def test_each_backbone_is_ranked_with_each_source_and_one_that_is_missing_is_named(ranked, tiny_backbone, tmp_path):
+    second = tmp_path / "second"
+    shutil.copytree(tiny_backbone, second)
+    found = {c.name: c for c in ranked(backbone={"alternatives": (str(second), "./nowhere")}).candidates}
+    assert found[f"related on {second}"].scores == pytest.approx(found["related"].scores, abs=1e-3)
+    assert found[f"backbone alone on {second}"].predicted_gain is not None
+    assert found[ALONE].predicted_gain is None
+    assert "nowhere" in found["related on ./nowhere"].excluded
+    assert found["related"].excluded is None
+
+
+def test_a_candidate_over_a_limit_is_excluded_with_its_reason(ranked, tiny_backbone, tiny_params):
+    limits = tiny_params.similarity.limits.model_copy(update={"parameters": 10})
+    found = ranked(similarity={"limits": limits})
+    assert {c.name for c in found.candidates if c.excluded} == {"related", "unrelated"}
+    assert all("parameters, at most 10 allowed" in c.excluded for c in found.candidates if c.excluded)
+    assert (found.chosen, found.chosen_kind) == (None, "backbone")
+
+
+def test_a_source_without_a_licence_is_excluded_where_one_is_asked_for(ranked, tiny_data, tiny_params):
+    limits = tiny_params.similarity.limits.model_copy(update={"licences": ("MIT",)})
+    found = {c.name: c for c in ranked(similarity={"limits": limits}).candidates}
+    assert found["related"].excluded == "its licence is unknown, allowed are MIT"
+
+
+def test_a_source_that_could_not_be_prepared_is_listed(ranked, tiny_data):
+    found = ranked(prepared=tiny_data.model_copy(update={"unusable_sources": {"pictures": "it holds images"}}))
+    assert {c.name: c.excluded for c in found.candidates}["pictures"] == "it holds images"
+
+
+def test_a_source_whose_features_do_not_vary_is_excluded_and_the_others_are_ranked(ranked, tiny_data):
+    path = Path("related-train.parquet")
+    pd.read_parquet(path).assign(input="the same").to_parquet(path, index=False)
+    file = tiny_data.sources[0].splits["train"].model_copy(update={"sha256": sha256_of(path)})
+    flat = tiny_data.sources[0].model_copy(update={"splits": {"train": file}})
+    prepared = tiny_data.model_copy(update={"sources": (flat, *tiny_data.sources[1:])})
+    found = {c.name: c for c in ranked(prepared=prepared).candidates}
+    assert "all alike" in found["related"].excluded
+    assert found["unrelated"].excluded is None
+
+
+def test_labels_that_mean_nothing_of_the_target_are_noted(plain):
+    [note] = next(c for c in plain.candidates if c.name == "unrelated").notes
+    assert note.startswith("none of its 3 labels (unrelated boats, ")
+
+
+def test_the_target_and_its_sources_have_a_place_on_the_map(plain):
+    places = plain.projection
+    assert set(places) == {"target", "related", "unrelated"}
+    assert np.ptp(list(places.values())) > 0
+
+
+def test_what_was_scored_is_kept_and_read_again(ranked_before, plain, monkeypatch):
+    monkeypatch.setattr("rootstock.similarity.score._score", lambda *_, **__: pytest.fail("scored again"))
+    assert ranked_before().sha256() == plain.sha256()
+
+
+def test_half_a_file_of_scores_is_not_trusted(ranked_before, plain):
+    for path in Path("w/scores").glob("*.json"):
+        path.write_text(path.read_text()[:40], encoding="utf-8")
+    assert ranked_before().sha256() == plain.sha256()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rootstock.similarity.source_head_loglik import SourceHeadLogLikelihood
 
-METRIC = SourceHeadLogLikelihood(weight=1.0)
+METRIC = SourceHeadLogLikelihood()
 NOTHING = np.zeros((3, 2))
 
 

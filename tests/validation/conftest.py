@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from rootstock.files import sha256_of
-from rootstock.records import Dataset, DatasetRevision, RowsFile
+from rootstock.records import Contamination, Dataset, DatasetRevision, RowsFile
 
 # pytest's importlib mode leaves sys.path alone; this folder's own modules are imported by name.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -20,7 +20,9 @@ def make_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     """Write a frame's splits as Parquet under the working directory and describe them."""
     monkeypatch.chdir(tmp_path)
 
-    def make(rows: pd.DataFrame, *, name: str = "bugs", modality: str = "text") -> Dataset:
+    def make(
+        rows: pd.DataFrame, *, name: str = "bugs", modality: str = "text", contamination: Contamination | None = None
+    ) -> Dataset:
         splits = {}
         for split, part in rows.groupby("split"):
             path = Path(f"{name}-{split}.parquet")
@@ -29,6 +31,14 @@ def make_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
         labels = tuple(sorted(str(label) for label in rows["label"].dropna().unique()))
         counts = {split: {} for split in splits}
         revision = DatasetRevision(dataset=name, revision=f"{name}/v1", git_sha="0" * 40, md5="0" * 32)
-        return Dataset(name=name, modality=modality, revision=revision, splits=splits, labels=labels, class_counts=counts)
+        return Dataset(
+            name=name,
+            modality=modality,
+            revision=revision,
+            splits=splits,
+            labels=labels,
+            class_counts=counts,
+            contamination=contamination,
+        )
 
     return make

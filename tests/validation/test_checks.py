@@ -85,7 +85,10 @@ def test_too_few_rows_in_one_split_fail(make_dataset: MakeDataset) -> None:
     rows = frame(texts(14), ["bug", "wish"] * 7, split=["train"] * 10 + ["test"] * 4)
     result = run("row_minimum", rows, make_dataset(rows))
     assert not result.passed
-    assert result.reason == "train has 10 rows, test has 4 rows; at least 10 were expected in each"
+    assert result.reason == (
+        "train has 10 rows, test has 4 rows; at least 10 were expected in each; "
+        "add labelled rows, or lower 'rows' of row_minimum in validation.checks"
+    )
     assert result.failing_rows == ("r10", "r11", "r12", "r13")
 
 

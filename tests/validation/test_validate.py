@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from rootstock.errors import DataError
 from rootstock.params import ValidationParams
-from rootstock.records import Dataset, PreparedData, RowsFile, ValidationReport
+from rootstock.records import Contamination, Dataset, PreparedData, RowsFile, ValidationReport
 from rootstock.validation.validate import read_rows, validate
 from validation_rows import frame, texts
 
@@ -34,13 +34,17 @@ def source_rows(count: int = 30) -> pd.DataFrame:
     return frame(texts(count, start=500), ["good", "bad"] * (count // 2))
 
 
+def prepare(*, target: Dataset, sources: tuple[Dataset, ...]) -> PreparedData:
+    return PreparedData(target=target, sources=sources, unusable_sources={})
+
+
 def run(prepared: PreparedData) -> ValidationReport:
     Path("validate").mkdir(exist_ok=True)
     return validate(prepared, validation=PARAMS, folder=Path("validate"))
 
 
 def test_clean_data_passes_with_suites_and_data_docs_on_disk(make_dataset: MakeDataset) -> None:
-    prepared = PreparedData(target=make_dataset(target_rows()), sources=(make_dataset(source_rows(), name="docs"),))
+    prepared = prepare(target=make_dataset(target_rows()), sources=(make_dataset(source_rows(), name="docs"),))
     report = run(prepared)
     assert report.passed
     assert report.excluded_sources == {}
@@ -51,22 +55,61 @@ def test_clean_data_passes_with_suites_and_data_docs_on_disk(make_dataset: MakeD
 
 
 def test_the_record_is_the_same_when_made_again(make_dataset: MakeDataset) -> None:
-    prepared = PreparedData(target=make_dataset(target_rows()), sources=())
+    prepared = prepare(target=make_dataset(target_rows()), sources=())
     assert run(prepared).sha256() == run(prepared).sha256()
 
 
 def test_a_bad_source_is_excluded_with_its_reason_and_the_target_still_passes(make_dataset: MakeDataset) -> None:
     small = make_dataset(source_rows(4), name="small")
-    report = run(PreparedData(target=make_dataset(target_rows()), sources=(small, make_dataset(source_rows(), name="docs"))))
+    report = run(prepare(target=make_dataset(target_rows()), sources=(small, make_dataset(source_rows(), name="docs"))))
     assert report.passed
     assert list(report.excluded_sources) == ["small"]
-    assert "row_minimum: train has 4 rows; at least 10 were expected" in report.excluded_sources["small"]
+    assert report.excluded_sources["small"] == (
+        "row_minimum: train has 4 rows; at least 10 were expected; "
+        "add labelled rows, or lower 'rows' of row_minimum in validation.checks"
+    )
+
+
+def test_a_target_with_too_few_rows_is_refused_first_in_the_words_of_the_check(make_dataset: MakeDataset) -> None:
+    rows = frame(texts(8), ["bug", "wish"] * 4, split=["train"] * 4 + ["test"] * 4)
+    report = run(prepare(target=make_dataset(rows), sources=()))
+    first, *others = (result for result in report.results if not result.passed)
+    assert first.check == "row_minimum"
+    assert first.reason == (
+        "train has 4 rows, test has 4 rows; at least 10 were expected in each; "
+        "add labelled rows, or lower 'rows' of row_minimum in validation.checks"
+    )
+    assert [result.check for result in others] == ["expect_table_row_count_to_be_between"]
+
+
+def test_a_source_that_fails_an_expectation_alone_is_excluded_in_its_words(make_dataset: MakeDataset) -> None:
+    rows = source_rows()
+    rows.loc[3, "id"] = rows.loc[2, "id"]
+    report = run(prepare(target=make_dataset(target_rows()), sources=(make_dataset(rows, name="docs"),)))
+    assert report.excluded_sources["docs"].startswith("expect_column_values_to_be_unique(id)")
+
+
+def test_a_clean_source_from_which_copies_were_dropped_passes_and_the_leakage_check_says_so(make_dataset: MakeDataset) -> None:
+    dropped = Contamination(exact=3, near=2, rows=("x",))
+    source = make_dataset(source_rows(), name="docs", contamination=dropped)
+    report = run(prepare(target=make_dataset(target_rows()), sources=(source,)))
+    assert report.excluded_sources == {}
+    (leakage,) = (result for result in report.results if (result.dataset, result.check) == ("docs", "leakage"))
+    assert leakage.reason.startswith("0 of 20 test rows are also training rows")
+    assert leakage.reason.endswith("; 3 copies of test rows and 2 near copies were dropped when the data were prepared")
+
+
+def test_a_source_that_cannot_be_used_is_not_asked_about(make_dataset: MakeDataset) -> None:
+    target = make_dataset(target_rows())
+    report = run(PreparedData(target=target, sources=(), unusable_sources={"pictures": "holds images"}))
+    assert report.passed
+    assert {result.dataset for result in report.results} == {"bugs"}
 
 
 def test_a_bad_target_does_not_pass(make_dataset: MakeDataset) -> None:
     rows = target_rows()
     rows.loc[0, "input"] = None
-    report = run(PreparedData(target=make_dataset(rows), sources=()))
+    report = run(prepare(target=make_dataset(rows), sources=()))
     assert not report.passed
     failed = [result for result in report.results if not result.passed]
     assert "expect_column_values_to_not_be_null(input)" in [result.check for result in failed]
@@ -75,7 +118,7 @@ def test_a_bad_target_does_not_pass(make_dataset: MakeDataset) -> None:
 def test_a_source_that_holds_the_targets_test_rows_is_excluded(make_dataset: MakeDataset) -> None:
     target, source = target_rows(), source_rows()
     source.loc[[0, 1], "input"] = target.loc[[30, 31], "input"].to_list()
-    report = run(PreparedData(target=make_dataset(target), sources=(make_dataset(source, name="docs"),)))
+    report = run(prepare(target=make_dataset(target), sources=(make_dataset(source, name="docs"),)))
     assert report.passed
     assert "leakage: 2 of 20 test rows are also training rows" in report.excluded_sources["docs"]
 
@@ -99,7 +142,7 @@ def test_a_missing_column_is_named(make_dataset: MakeDataset) -> None:
     path = Path("bugs-test.parquet")
     pd.read_parquet(path).drop(columns="label").to_parquet(path)
     with pytest.raises(DataError, match=r"\(label missing\)"):
-        run(PreparedData(target=dataset, sources=()))
+        run(prepare(target=dataset, sources=()))
 
 
 def test_rows_of_all_splits_come_back_with_their_split(make_dataset: MakeDataset) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rootstock.data.rows import label_counts
 from rootstock.files import sha256_of
+from rootstock.licence import canonical_licence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,10 @@ def make_card(
     columns: dict[str, str | None] | None = None,
     licence: str | None = None,
 ) -> dict[str, Any]:
-    """Modality, rows, class counts a split, columns of the origin, and the origin's name and, of a file or folder, its sha256."""
+    """Modality, rows, class counts a split, columns of the origin, the origin's name and, of a file or folder, its sha256; licence.
+
+    Raises InputError for a licence that is no SPDX expression.
+    """
     path = Path(origin)
     return {
         "modality": modality,
@@ -29,5 +33,5 @@ def make_card(
         "columns": columns,
         "origin": path.name if path.exists() else origin,
         "origin_sha256": sha256_of(path) if path.exists() else None,
-        "licence": licence,
+        "licence": canonical_licence(licence) if licence else None,
     }

@@ -21,6 +21,7 @@ from rootstock.data.demo_topics import PYTHON, SCIENCE
 from rootstock.data.paragraphs import descriptions, paragraphs
 from rootstock.data.rows import make_frame
 from rootstock.errors import DataError
+from rootstock.licence import package_licence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,11 @@ def build_docs(*, arrived: float = 1.0) -> dict[str, pd.DataFrame]:
     target = frames[TARGET]
     frames[TARGET] = target.iloc[: max(1, round(arrived * len(target)))].sort_values("id", ignore_index=True)
     return frames
+
+
+def docs_licence(name: str) -> str | None:
+    """Licence that the documented library states; None where it states none as SPDX writes it (the standard library does not)."""
+    return package_licence(name.removesuffix("-docs"))
 
 
 def stream(*, arrived: float, rows: int, windows: int = 1, source: str | None = None) -> list[pd.DataFrame]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rootstock.data import registry
+from rootstock.data.contamination import without_test_rows
 from rootstock.data.rows import label_counts, write_rows
 from rootstock.data.split import TEST, TRAIN, UNUSED, assign_splits, cap_rows
 from rootstock.errors import DataError, unknown_name
 from rootstock.files import sha256_of, write_file
 from rootstock.params import DataParams
-from rootstock.records import Dataset, DatasetRevision, PreparedData, Resolution, RowsFile
+from rootstock.records import Contamination, Dataset, DatasetRevision, PreparedData, Resolution, RowsFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,32 +23,39 @@ if TYPE_CHECKING:
 def prepare(resolution: Resolution, *, data: DataParams, seed: int, folder: Path) -> PreparedData:
     """Cut the target into ``train``, ``test`` and ``unused`` (see split.py), cap the sources, and write a Parquet file a split.
 
-    ``data.labels`` selects labels of the target; sources keep all of theirs. The result does not depend on the order of rows.
-    Raises DataError if the registry holds another modality than ``data.modality``, a label is unknown, or a class lacks rows.
+    ``data.labels`` selects labels of the target; sources keep all of theirs. Source rows that are copies of the target's test rows
+    are dropped (see contamination.py). The result does not depend on the order of rows. A source that cannot be used is named with
+    its reason in ``unusable_sources``. Raises DataError if the target has another modality than ``data.modality``, a label is
+    unknown, or a class lacks rows.
     """
-    source_path = Path(resolution.registry)
     if resolution.target.dataset in {source.dataset for source in resolution.sources}:
         raise DataError(f"data.sources: expected other datasets than the target, found '{resolution.target.dataset}'; remove it")
-    return PreparedData(
-        target=_target(_rows(source_path, resolution.target, data), resolution.target, data=data, seed=seed, folder=folder),
-        sources=tuple(
-            _source(_rows(source_path, source, data), source, data=data, seed=seed, folder=folder) for source in resolution.sources
-        ),
-    )
+    path = Path(resolution.registry)
+    target, test_inputs = _target(path, resolution.target, data=data, seed=seed, folder=folder)
+    sources: list[Dataset] = []
+    unusable: dict[str, str] = {}
+    for revision in resolution.sources:
+        source = _source(path, revision, test_inputs, data=data, seed=seed, folder=folder)
+        if isinstance(source, str):
+            unusable[revision.dataset] = source
+        else:
+            sources.append(source)
+    return PreparedData(target=target, sources=tuple(sources), unusable_sources=unusable)
 
 
-def _rows(path: Path, revision: DatasetRevision, data: DataParams) -> pd.DataFrame:
-    modality = registry.read_card(path, revision)["modality"]
-    if modality != data.modality.name:
-        raise DataError(
-            f"{revision.revision}: expected data of modality {data.modality.name} as data.modality says, found {modality}; "
-            "change data.modality.name or name another dataset"
-        )
+def _rows(path: Path, revision: DatasetRevision) -> pd.DataFrame:
     return registry.read_rows(path, revision).sort_values("id", ignore_index=True)
 
 
-def _target(frame: pd.DataFrame, revision: DatasetRevision, *, data: DataParams, seed: int, folder: Path) -> Dataset:
-    kept = _with_labels(frame, revision, data.labels)
+def _target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: int, folder: Path) -> tuple[Dataset, Sequence[Any]]:
+    """The target, and the inputs of its test rows."""
+    card = registry.read_card(path, revision)
+    if card["modality"] != data.modality.name:
+        raise DataError(
+            f"{revision.revision}: expected data of modality {data.modality.name} as data.modality says, found {card['modality']}; "
+            "change data.modality.name or name another dataset"
+        )
+    kept = _with_labels(_rows(path, revision), revision, data.labels)
     splits = assign_splits(
         kept, seed=seed, test_fraction=data.test_fraction, test_rows=data.test_rows, rows_per_class=data.labelled_rows_per_class
     )
@@ -58,12 +67,35 @@ def _target(frame: pd.DataFrame, revision: DatasetRevision, *, data: DataParams,
         )
     if len(parts[TEST]) == 0:
         raise DataError(f"{revision.revision}: expected rows to hold out for the test, found too few different inputs; add some")
-    return _dataset(parts, revision, labels, data=data, folder=folder)
+    target = _dataset(parts, revision, labels, data=data, folder=folder, card=card, contamination=None)
+    return target, parts[TEST]["input"].tolist()
 
 
-def _source(frame: pd.DataFrame, revision: DatasetRevision, *, data: DataParams, seed: int, folder: Path) -> Dataset:
-    labelled = cap_rows(frame[frame["label"] != ""], seed=seed, rows=data.source_rows)
-    return _dataset({TRAIN: labelled}, revision, tuple(label_counts(labelled)), data=data, folder=folder)
+def _source(
+    path: Path, revision: DatasetRevision, test_inputs: Sequence[Any], *, data: DataParams, seed: int, folder: Path
+) -> Dataset | str:
+    """The source, or the reason why there is nothing in it to learn from."""
+    card = registry.read_card(path, revision)
+    if card["modality"] != data.modality.name:
+        return f"{revision.revision} holds data of modality {card['modality']}, the target is {data.modality.name}"
+    frame = _rows(path, revision)
+    labelled = frame[frame["label"] != ""]
+    if len(labelled) == 0:
+        return (
+            f"{revision.revision} has no labelled rows, only {len(frame)} without a label"
+            if len(frame)
+            else (f"{revision.revision} has no rows")
+        )
+    clean, contamination = without_test_rows(labelled, test_inputs, similarity=data.contamination_similarity)
+    copies = contamination.exact + contamination.near
+    if len(clean) == 0:
+        return f"all {copies} labelled rows of {revision.revision} are copies of the target's test rows"
+    capped = cap_rows(clean, seed=seed, rows=data.source_rows)
+    labels = tuple(label_counts(capped))
+    if len(labels) < 2:
+        left = f" after {copies} copies of the target's test rows were dropped" if copies else ""
+        return f"{revision.revision} has one class only, '{labels[0]}'{left}; at least two are needed to learn from"
+    return _dataset({TRAIN: capped}, revision, labels, data=data, folder=folder, card=card, contamination=contamination)
 
 
 def _with_labels(frame: pd.DataFrame, revision: DatasetRevision, labels: tuple[str, ...] | None) -> pd.DataFrame:
@@ -79,7 +111,14 @@ def _with_labels(frame: pd.DataFrame, revision: DatasetRevision, labels: tuple[s
 
 
 def _dataset(
-    parts: dict[str, pd.DataFrame], revision: DatasetRevision, labels: tuple[str, ...], *, data: DataParams, folder: Path
+    parts: dict[str, pd.DataFrame],
+    revision: DatasetRevision,
+    labels: tuple[str, ...],
+    *,
+    data: DataParams,
+    folder: Path,
+    card: dict[str, Any],
+    contamination: Contamination | None,
 ) -> Dataset:
     splits = {}
     for name, part in parts.items():
@@ -94,4 +133,6 @@ def _dataset(
         splits=splits,
         labels=labels,
         class_counts={name: label_counts(part) for name, part in parts.items()},
+        contamination=contamination,
+        licence=card.get("licence"),
     )

@@ -33,7 +33,7 @@ _TAG = re.compile(r"(?P<name>.+)/v(?P<number>[1-9]\d*)")
 
 
 def add(registry: Path, name: str, frame: pd.DataFrame, *, card: dict[str, Any]) -> DatasetRevision:
-    """Add a version of dataset ``name`` and return it; the newest one again if its rows are these.
+    """Add a version of dataset ``name`` and return it; the newest one again if its rows are these, and no other licence is stated.
 
     The order of rows does not matter. Makes the registry if there is none. All or nothing: on any failure there is no new tag and
     every file is as it was. Raises DataError for a bad name or uncommitted changes, BusyError, StorageError for a full disk.
@@ -46,7 +46,7 @@ def add(registry: Path, name: str, frame: pd.DataFrame, *, card: dict[str, Any])
         repository.check_clean(registry)
         rows = frame.sort_values("id", ignore_index=True)
         newest = next(reversed(list_versions(registry).get(name, ())), None)
-        if newest is not None and read_rows(registry, newest).equals(rows):
+        if newest is not None and _says_the_same(registry, newest, card) and read_rows(registry, newest).equals(rows):
             return newest
         tag = f"{name}/v{int(_number(newest.revision)) + 1 if newest else 1}"
         with repository.all_or_nothing(registry, name) as folder:
@@ -109,6 +109,12 @@ def read_card(registry: Path, revision: DatasetRevision) -> dict[str, Any]:
     _check_exists(registry)
     card: dict[str, Any] = json.loads(git(registry, "show", f"{revision.git_sha}:{revision.dataset}/{CARD_FILE}"))
     return card
+
+
+def _says_the_same(registry: Path, version: DatasetRevision, card: dict[str, Any]) -> bool:
+    """Whether a card states no licence, or the one that the version has: the rest of a card follows from rows and file."""
+    licence = card.get("licence")
+    return licence is None or licence == read_card(registry, version).get("licence")
 
 
 def _number(tag: str) -> int:

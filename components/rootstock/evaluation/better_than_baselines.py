@@ -18,7 +18,7 @@ from rootstock.paired import (
     score_interval,
 )
 from rootstock.part import Gate
-from rootstock.records import GateResult, Verdict
+from rootstock.records import NO_TRANSFER, GateResult, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +37,9 @@ class BetterThanBaselines(Gate):
       upper limit of the difference is below ``margin``: no gain worth having is left. Inconclusive between.
     - A rung not to be worse than: pass when the lower limit of the difference is above -``margin``, fail when the upper limit is
       below it, inconclusive between. Limits are one-sided at level ``alpha``, Tango's score interval.
+
+    The rung ``no_transfer`` asks what a source was worth, not what the model is: it is left to the gate positive_transfer, unless
+    ``not_worse_than`` names it.
 
     The gate passes when every rung does, and fails when one does. Error rate: a model that is in truth no better than some rung to
     beat, or worse by ``margin`` or more than one of the others, passes with a probability of at most ``alpha``, however many rungs
@@ -76,9 +79,10 @@ class BetterThanBaselines(Gate):
         rungs = [scored.name for scored in report.baselines]
         if unknown := [rung for rung in self.not_worse_than if rung not in rungs]:
             raise DataError(f"gate {self.name}: not_worse_than: {unknown_name('baseline', unknown[0], rungs)}")
+        asked = [rung for rung in rungs if rung != NO_TRANSFER or rung in self.not_worse_than]
         label = rows["label"].to_numpy()
-        right = {name: (rows[f"predicted:{name}"].to_numpy() == label) for name in ("model", *rungs)}
-        return {rung: pair_of(right["model"], right[rung]) for rung in rungs}
+        right = {name: (rows[f"predicted:{name}"].to_numpy() == label) for name in ("model", *asked)}
+        return {rung: pair_of(right["model"], right[rung]) for rung in asked}
 
     def _beats(self, rung: str, pair: Pair, p_value: float, tests: int) -> tuple[Verdict, str]:
         _, high = score_interval(pair, confidence=1 - 2 * self.alpha)

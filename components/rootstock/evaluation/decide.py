@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootstock.errors import DataError
+from rootstock.evaluation.positive_transfer import CLAIM_REFUSED
 from rootstock.params import GatesParams
 from rootstock.records import EvalReport, GateResult, GateVerdict, Verdict
 
@@ -17,7 +18,8 @@ def decide(report: EvalReport, *, gates: GatesParams, folder: Path) -> GateVerdi
     """Ask every gate: pass if all do, fail if one does, inconclusive otherwise. Writes nothing into ``folder``.
 
     Promotion takes a pass; "inconclusive" keeps the champion too, and says what would settle it. As all gates have to pass, the
-    chance of a wrong promotion is at most that of the gate whose condition is not met. Raises DataError if the predictions are
+    chance of a wrong promotion is at most that of the gate whose condition is not met. A gate may pass the model and refuse a claim
+    about it; the sentence then says so. Raises DataError if the predictions are
     gone, were changed, or lack a column.
     """
     rows = _rows(report)
@@ -43,7 +45,8 @@ def _sentence(verdict: Verdict, results: tuple[GateResult, ...]) -> str:
     deciding = [f"{result.gate} ({result.reason})" for result in results if result.verdict == verdict]
     match verdict:
         case "pass":
-            return f"the model may go into production: it passed {', '.join(result.gate for result in results)}"
+            refused = "".join(f"; but {result.reason}" for result in results if result.reason.startswith(CLAIM_REFUSED))
+            return f"the model may go into production: it passed {', '.join(result.gate for result in results)}{refused}"
         case "fail":
             return f"the model may not go into production: it failed {'; '.join(deciding)}"
         case "inconclusive":

@@ -75,6 +75,7 @@ def evaluate(
         dataset=target.name,
         revision=target.revision.revision,
         labels=target.labels,
+        source=trained.source,
         measures=scores[MODEL],
         per_class=class_measures(answers[MODEL], target.labels, confidence=evaluation.confidence),
         baselines=tuple(Scored(name=rung, measures=scores[rung], note=ladder.notes.get(rung, "")) for rung in ladder.rungs),

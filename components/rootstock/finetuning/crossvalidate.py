@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rootstock.classifier import input_hash, training_hashes
 from rootstock.errors import DataError
 from rootstock.part import EPOCHS, FineTuneMethod, Rows, Start
-from rootstock.records import Measure, MethodScore
+from rootstock.records import Artifact, Measure, MethodScore
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Splits = list[tuple["NDArray[np.int64]", "NDArray[np.int64]"]]
 
 #: Two-sided 95% normal quantile: the interval of a mean over rows.
 QUANTILE_95 = 1.959964
@@ -49,7 +53,16 @@ def take(rows: Rows, indices: NDArray[np.int64]) -> Rows:
     return Rows([rows.inputs[i] for i in indices], rows.labels[indices], rows.features[indices])
 
 
-def stratified_folds(labels: NDArray[np.int64], *, folds: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def unseen_rows(inputs: Sequence[object], start: Artifact | None) -> NDArray[np.bool_]:
+    """(n,) which rows the model to start from has not learned from; all of them where it has learned from every one."""
+    import numpy as np
+
+    seen = training_hashes(Path(start.path)) if start else frozenset()
+    unseen = np.array([input_hash(value) not in seen for value in inputs])
+    return unseen if unseen.any() else np.ones(len(inputs), dtype=bool)
+
+
+def stratified_folds(labels: NDArray[np.int64], *, folds: int, seed: int) -> Splits:
     """(train, held-out) indices a fold, fewer folds where the smallest class has fewer rows.
 
     Raises DataError when a class has a single row.
@@ -75,27 +88,33 @@ def score_options(options: Sequence[Option], *, folds: int, seed: int, eligible:
     return tuple(sorted(scores, key=lambda score: score.log_loss))
 
 
-def _score(
-    option: Option,
-    splits: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
-    *,
-    eligible: NDArray[np.bool_],
-    seed: int,
-) -> OptionScore:
+def held_out_probabilities(option: Option, splits: Splits, *, seed: int) -> dict[float, NDArray[np.float64]]:
+    """setting -> (n, c) probabilities of every row, each from the fit whose fold held it out."""
     import numpy as np
 
-    labels = option.rows.labels
     predicted: dict[float, NDArray[np.float64]] = {}
     for fold, (train_rows, heldout_rows) in enumerate(splits):
         fitted = option.method.fit(
             option.start, take(option.rows, train_rows), heldout=take(option.rows, heldout_rows), setting=None, seed=seed + fold
         )
         for setting, probabilities in fitted.heldout.items():
-            predicted.setdefault(setting, np.zeros((len(labels), option.start.classes)))[heldout_rows] = probabilities
-    rows = np.flatnonzero(eligible)
-    losses = {setting: -np.log(np.maximum(p[rows, labels[rows]], 1e-12)) for setting, p in predicted.items()}
+            predicted.setdefault(setting, np.zeros((len(option.rows.labels), option.start.classes)))[heldout_rows] = probabilities
+    return predicted
+
+
+def row_losses(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n,) log loss of each row, nats, from probabilities (n, c)."""
+    import numpy as np
+
+    return np.asarray(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)))
+
+
+def _score(option: Option, splits: Splits, *, eligible: NDArray[np.bool_], seed: int) -> OptionScore:
+    labels = option.rows.labels[eligible]
+    predicted = {setting: p[eligible] for setting, p in held_out_probabilities(option, splits, seed=seed).items()}
+    losses = {setting: row_losses(p, labels) for setting, p in predicted.items()}
     best = min(losses, key=lambda setting: float(losses[setting].mean()))
-    correct = (predicted[best][rows].argmax(axis=1) == labels[rows]).astype(float)
+    correct = (predicted[best].argmax(axis=1) == labels).astype(float)
     record = MethodScore(
         method=option.method.name,
         source=option.source,

@@ -6,20 +6,15 @@ import resource
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from rootstock.classifier import Classifier, input_hash, read_card, training_hashes
-from rootstock.finetuning.crossvalidate import Option, OptionScore, score_options
+from rootstock.classifier import Classifier, read_card
+from rootstock.finetuning.crossvalidate import Option, OptionScore, score_options, unseen_rows
 from rootstock.finetuning.save import Lineage, save_model
 from rootstock.head import Head, match_classes
 from rootstock.params import BackboneParams, DataParams, FineTuningParams
 from rootstock.part import EPOCHS, Fitted, Start
 from rootstock.records import Curve, PreparedData, TrainedModel, TunedBackbone
 from rootstock.rows import EncoderSource, bare_encoder, feature_folder, tuned_encoder
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 def finetune(
@@ -33,24 +28,27 @@ def finetune(
     seed: int,
     folder: Path,
 ) -> TrainedModel:
-    """Cross-validate every method from the tuned backbone, and from the backbone alone as control; refit the best on all rows.
+    """Cross-validate every method from the tuned backbone, and from the same backbone alone as control; refit the best on all rows.
+
+    Where labels of the source mean labels of the target, heads are drawn towards what was learned of them there.
 
     Epochs and penalties are chosen on held-out folds of the labelled rows; the test rows are not read. Where the start has
     already learned from some of the labelled rows (a champion), only the others are scored, the same for every option.
     """
     started = time.perf_counter()
     cache = feature_folder(workspace)
-    bare = bare_encoder(backbone.name, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows, cache_folder=cache)
+    bare = bare_encoder(tuned.backbone, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows, cache_folder=cache)
     transferred = tuned_encoder(tuned.model, batch_rows=backbone.batch_rows, cache_folder=cache) if tuned.model else None
     options = _options(prepared, tuned, finetuning, bare=bare, transferred=transferred)
     inputs = options[0].rows.inputs
-    seen = training_hashes(Path(tuned.model.path)) if tuned.model else frozenset()
-    scores = score_options(options, folds=finetuning.folds, seed=seed, eligible=_unseen(inputs, seen))
+    scores = score_options(options, folds=finetuning.folds, seed=seed, eligible=unseen_rows(inputs, tuned.model))
     best = scores[0]
     fitted = best.option.method.fit(best.option.start, best.option.rows, heldout=None, setting=best.setting, seed=seed)
+    parent = tuned.model if best.option.source else None
+    pooling = read_card(Path(parent.path)).pooling if parent else backbone.pooling
     saved = save_model(
         folder / "model", fitted, labels=prepared.target.labels, modality=data.modality, name=prepared.target.name, inputs=inputs,
-        lineage=Lineage(backbone.name, backbone.pooling, tuned.model if best.option.source else None),
+        lineage=Lineage(tuned.backbone, pooling, parent),
     )  # fmt: skip
     return TrainedModel(
         model=saved,
@@ -78,22 +76,14 @@ def _options(
     starts: list[tuple[str | None, EncoderSource, Head | None]] = [(None, bare, None)]
     if transferred is not None and tuned.model is not None:
         folder = Path(tuned.model.path)
-        starts.insert(
-            0, (tuned.source, transferred, match_classes(Classifier.load_head(folder), read_card(folder).labels, classes))
-        )
+        wanted = [tuned.matched_labels.get(label, label) for label in classes]
+        prior = match_classes(Classifier.load_head(folder), read_card(folder).labels, wanted)
+        starts.insert(0, (tuned.source, transferred, prior))
     return [
         Option(method, source, Start(encoder.load, len(classes), prior), encoder.rows(prepared.target, "train"))
         for source, encoder, prior in starts
         for method in finetuning.methods
     ]
-
-
-def _unseen(inputs: Sequence[object], seen: frozenset[str]) -> NDArray[np.bool_]:
-    """Which rows an ancestor has not learned from; all of them where it has learned from every one."""
-    import numpy as np
-
-    unseen = np.array([input_hash(value) not in seen for value in inputs])
-    return unseen if unseen.any() else np.ones(len(inputs), dtype=bool)
 
 
 def _reason(scores: Sequence[OptionScore]) -> str:

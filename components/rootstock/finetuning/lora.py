@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from rootstock.backbone import Encoder
 from rootstock.errors import ParamsError
+from rootstock.finetuning.frozen_prefix import split_encoder, through_prefix
 from rootstock.finetuning.loop import Optimisation, train
 from rootstock.head import Head, logistic_head
 from rootstock.part import EPOCHS, FineTuneMethod, Fitted, Rows, Start
@@ -61,7 +64,8 @@ class Lora(FineTuneMethod):
             int(setting) if setting is not None else self.epochs, self.warmup_share, seed,
         )  # fmt: skip
         changed = type(encoder)(adapted, encoder.processor, encoder.modality, encoder.pooling, encoder.batch_rows)
-        return train(changed, rows, head=head, heldout=heldout, optimisation=steps, label="LoRA")
+        below = depth - self.last_layers if self.last_layers else 0
+        return _train_above(changed, below, rows, head=head, heldout=heldout, optimisation=steps)
 
     def _first_head(self, start: Start, rows: Rows) -> Head:
         import numpy as np
@@ -71,6 +75,21 @@ class Lora(FineTuneMethod):
         return logistic_head(
             rows.features, rows.labels, classes=start.classes, inverse_penalty=self.probe_regularisation, prior=start.prior
         )
+
+
+def _train_above(
+    adapted: Encoder, below: int, rows: Rows, *, head: Head, heldout: Rows | None, optimisation: Optimisation
+) -> Fitted:
+    """Train with what lies below the first adapter computed once, where the backbone can be cut there."""
+    whole = replace(adapted, model=adapted.model.base_model.model)
+    parts = split_encoder(whole, below)
+    states = through_prefix(parts[0], rows, label="frozen layers") if parts else None
+    held = through_prefix(parts[0], heldout, label="frozen layers") if parts and heldout is not None else None
+    if parts is None or states is None or (heldout is not None and held is None):
+        return train(adapted, rows, head=head, heldout=heldout, optimisation=optimisation, label="LoRA")
+    fitted = train(parts[1], states, head=head, heldout=held, optimisation=optimisation, label="LoRA")
+    adapted.model.eval()
+    return replace(fitted, encoder=adapted)
 
 
 def _weighted(model: Any) -> list[str]:

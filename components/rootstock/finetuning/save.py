@@ -56,6 +56,16 @@ def save_model(
     return Artifact.of(folder)
 
 
+def _tidy(adapter: Path) -> None:
+    """The same training gives the same bytes: peft lists its modules in the order of a set, another one in every process."""
+    (adapter / "README.md").unlink(missing_ok=True)  # peft's template, which says nothing
+    path = adapter / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(config.get("target_modules"), list):
+        config["target_modules"].sort()
+    write_text(path, json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
 def _write_weights(
     draft: Path, fitted: Fitted, *, labels: Sequence[str], modality: Modality, lineage: Lineage, name: str
 ) -> ModelCard:
@@ -69,7 +79,7 @@ def _write_weights(
     if model is not None and hasattr(model, "peft_config") and not included:
         adapters.append(f"adapters/{len(adapters)}-{name}")
         model.save_pretrained(draft / adapters[-1], safe_serialization=True)
-        (draft / adapters[-1] / "README.md").unlink(missing_ok=True)  # peft's template, which says nothing
+        _tidy(draft / adapters[-1])
     elif model is not None:
         whole = model.merge_and_unload() if hasattr(model, "peft_config") else model
         whole.save_pretrained(draft / "backbone", safe_serialization=True)

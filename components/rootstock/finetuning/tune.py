@@ -1,20 +1,22 @@
-"""Tune the backbone on the chosen source."""
+"""Tune the backbone on the selected source."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
+from rootstock.classifier import read_card
+from rootstock.errors import DataError, unknown_name
 from rootstock.finetuning.save import Lineage, save_model
 from rootstock.params import BackboneParams, DataParams, FineTuningParams
 from rootstock.part import Start
-from rootstock.records import Curve, Incumbent, PreparedData, SourceRanking, TunedBackbone
+from rootstock.records import Artifact, Curve, Incumbent, PreparedData, Selection, TunedBackbone
 from rootstock.rows import bare_encoder, feature_folder
 
 
 def tune(
     prepared: PreparedData,
-    ranking: SourceRanking,
+    selection: Selection,
     incumbent: Incumbent,
     *,
     data: DataParams,
@@ -24,17 +26,25 @@ def tune(
     seed: int,
     folder: Path,
 ) -> TunedBackbone:
-    """Learn the chosen source's own labels; nothing of the target is seen.
+    """Learn the selected source's own labels on the selected backbone; nothing of the target is seen.
 
-    With no source chosen the backbone stays as it is, and with the champion chosen its own weights are the start.
+    The champion or an earlier version is a start already. With the backbone alone selected it stays as it is; so it does with
+    "from scratch", which is a control and no start: random weights have nothing to fine-tune from. Raises DataError if the source
+    or version selected is not there.
     """
-    if ranking.chosen_kind != "domain":
-        model = incumbent.model if ranking.chosen_kind == "champion" else None
-        return TunedBackbone(source=ranking.chosen, method="none", model=model, rows=0, curves=(), seconds=0.0)
+    if selection.chosen_kind in ("champion", "version"):
+        return _as_registered(selection, _registered_model(selection, incumbent))
+    if selection.chosen_kind != "domain":
+        return TunedBackbone(
+            source=None, backbone=selection.backbone, method="none", model=None, matched_labels={}, rows=0, curves=(), seconds=0.0
+        )
     started = time.perf_counter()
-    source = next(dataset for dataset in prepared.sources if dataset.name == ranking.chosen)
+    source = next((dataset for dataset in prepared.sources if dataset.name == selection.chosen), None)
+    if source is None:
+        known = (dataset.name for dataset in prepared.sources)
+        raise DataError(f"selection: {unknown_name('source', selection.chosen, known)}; run 'rootstock run' again")
     encoder = bare_encoder(
-        backbone.name, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows,
+        selection.backbone, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows,
         cache_folder=feature_folder(workspace),
     )  # fmt: skip
     rows = encoder.rows(source, "train")
@@ -43,13 +53,34 @@ def tune(
     fitted = method.fit(start, rows, heldout=None, setting=None, seed=seed)
     saved = save_model(
         folder / "model", fitted, labels=source.labels, modality=data.modality,
-        lineage=Lineage(backbone.name, backbone.pooling, None), name=source.name, inputs=rows.inputs,
+        lineage=Lineage(selection.backbone, backbone.pooling, None), name=source.name, inputs=rows.inputs,
     )  # fmt: skip
     curve = Curve(
         name=f"training loss on {source.name}", unit="nats a row",
         x=tuple(float(epoch + 1) for epoch in range(len(fitted.losses))), y=fitted.losses,
     )  # fmt: skip
     return TunedBackbone(
-        source=source.name, method=method.name, model=saved, rows=len(rows.labels),
-        curves=(curve,), seconds=time.perf_counter() - started,
+        source=source.name, backbone=selection.backbone, method=method.name, model=saved, matched_labels=selection.matched_labels,
+        rows=len(rows.labels), curves=(curve,), seconds=time.perf_counter() - started,
+    )  # fmt: skip
+
+
+def _registered_model(selection: Selection, incumbent: Incumbent) -> Artifact:
+    if selection.chosen_kind == "champion":
+        if incumbent.model is None:
+            raise DataError("selection: expected a champion to start from, found none in the registry; run 'rootstock run' again")
+        return incumbent.model
+    wanted = str(selection.chosen).removeprefix("version ")
+    for earlier in incumbent.earlier:
+        if earlier.version == wanted:
+            return earlier.model
+    known = (earlier.version for earlier in incumbent.earlier)
+    raise DataError(f"selection: {unknown_name('earlier version', wanted, known)}; run 'rootstock run' again")
+
+
+def _as_registered(selection: Selection, model: Artifact) -> TunedBackbone:
+    """The model as it stands; the backbone beneath is the one it was trained on, whatever the params name today."""
+    return TunedBackbone(
+        source=selection.chosen, backbone=read_card(Path(model.path)).base.name, method="none", model=model,
+        matched_labels=selection.matched_labels, rows=0, curves=(), seconds=0.0,
     )  # fmt: skip

@@ -13,8 +13,9 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,35 @@ def log_run(client: Any, run_id: str, contents: RunContents) -> None:
             client.log_text(run_id, record.model_dump_json(indent=2) + "\n", f"records/{name}.json")
 
 
+def find_tagged(client: Any, tag: str, *, newest: int, except_key: str) -> tuple[str, ...]:
+    """Values of a tag over the runs of all experiments that bear it, oldest run first; without the run of ``except_key``.
+
+    Runs and experiments that were deleted take no part.
+    """
+    found: list[Any] = []
+    with service_errors("search its runs"):
+        experiments = _all_pages(client.search_experiments)
+        ids = [experiment.experiment_id for experiment in experiments]
+        token = None
+        while ids and len(found) <= newest:
+            page = client.search_runs(ids, f"tags.`{tag}` != ''", order_by=["attributes.start_time DESC"], page_token=token)
+            found += [run for run in page if run.data.tags.get(KEY_TAG) != except_key]
+            token = page.token
+            if not token:
+                break
+    found = sorted(found[:newest], key=lambda run: (run.info.start_time, run.info.run_id))
+    return tuple(run.data.tags[tag] for run in found)
+
+
+def _all_pages(search: Callable[..., Any]) -> list[Any]:
+    page = search()
+    found = list(page)
+    while page.token:
+        page = search(page_token=page.token)
+        found += page
+    return found
+
+
 def end_run(client: Any, run_id: str, *, done: bool) -> None:
     """Close a run as finished, or as failed."""
     with service_errors("close the run"):
@@ -248,13 +278,8 @@ def find_versions(client: Any, model: str, run_key: str | None = None) -> tuple[
     """Versions, oldest first: all, or those with this run key."""
     query = f"name = '{model}'" + (f" AND tag.`{KEY_TAG}` = '{run_key}'" if run_key is not None else "")
     aliases = find_aliases(client, model)
-    found: list[Any] = []
     with service_errors(f"list versions of '{model}'"):
-        page = client.search_model_versions(query)
-        found += page
-        while page.token:
-            page = client.search_model_versions(query, page_token=page.token)
-            found += page
+        found = _all_pages(partial(client.search_model_versions, query))
     return tuple(_as_version(each, aliases) for each in sorted(found, key=lambda each: int(each.version)))
 
 

@@ -18,8 +18,18 @@ from rootstock.params import (
     RegistrationParams,
     SimilarityParams,
 )
-from rootstock.records import EvalReport, GateVerdict, Incumbent, PreparedData, Registration, SourceRanking, TrainedModel
+from rootstock.records import (
+    EvalReport,
+    GateVerdict,
+    Incumbent,
+    PreparedData,
+    Registration,
+    Selection,
+    SourceRanking,
+    TrainedModel,
+)
 from rootstock.registration import mlflow_registry as registry
+from rootstock.registration.history import gain_points, outcome_of, outcome_tags
 from rootstock.registration.mlflow_registry import KEY_TAG, SHA256_TAG, Version
 from rootstock.registration.model_folder import check_round_trip, package_model, predict_with_classifier
 from rootstock.registration.promotion import CHALLENGER, CHAMPION, Alias, Placement, place
@@ -49,6 +59,7 @@ def register(
     verdict: GateVerdict,
     incumbent: Incumbent,
     ranking: SourceRanking,
+    selection: Selection,
     prepared: PreparedData,
     *,
     task: str,
@@ -68,7 +79,8 @@ def register(
 
     ``run_key`` (hexadecimal) names the run's inputs. There is one MLflow run and at most one version a key: called again after
     being killed anywhere, this goes on where it was; called again after it was done, it changes nothing, so a replay never undoes
-    a rollback. A refused model is not registered, its run says why. The rule for aliases is ``promotion.place``.
+    a rollback. A refused model is not registered, its run says why. Where something was transferred onto
+    the first backbone, the run keeps its Outcome for the rankings to come. The rule for aliases is ``promotion.place``.
 
     Raises Refusal if the saved model, loaded again, does not give the probabilities it was judged by, ServiceError if MLflow fails.
     """
@@ -83,14 +95,17 @@ def register(
     found = registry.find_versions(client, registration.model, run_key)
     if found and PLACED_TAG in found[0].tags:
         return _as_it_was(attempt, found[0])
+    outcome = outcome_of(trained, report, ranking, selection, prepared, task=task)
+    gain = gain_points(outcome, ranking, selection) if outcome is not None else ()
     contents = RunContents(
         params=flat(sections),
-        points=metric_points(report, trained.curves),
-        lineage=lineage(prepared, ranking, data.registry),
-        tags=_run_tags(task, trained, verdict, incumbent),
+        points=(*metric_points(report, trained.curves), *gain),
+        lineage=lineage(prepared, selection, data.registry),
+        tags=_run_tags(task, trained, verdict, incumbent) | outcome_tags(outcome),
         records={
-            "trained_model": trained, "evaluation": report, "verdict": verdict,
-            "incumbent": incumbent, "ranking": ranking, "prepared_data": prepared,
+            "trained_model": trained, "evaluation": report, "verdict": verdict, "incumbent": incumbent,
+            "ranking": ranking, "selection": selection, "prepared_data": prepared,
+            **({"outcome": outcome} if outcome is not None else {}),
         },
     )  # fmt: skip
     registry.log_run(client, run_id, contents)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from rootstock.records import Curve, Dataset, EvalReport, Measure, PreparedData, Record, SourceRanking
+from rootstock.records import Curve, Dataset, EvalReport, Measure, PreparedData, Selection, Value
 
 #: Characters that MLflow does not take in a name.
 NOT_IN_NAMES = re.compile(r"[^\w\-. /]")
@@ -47,7 +47,7 @@ class RunContents:
     points: tuple[Point, ...]
     lineage: tuple[Lineage, ...]
     tags: Mapping[str, str]
-    records: Mapping[str, Record]
+    records: Mapping[str, Value]
     """file name without ending -> record, kept as JSON artifacts"""
 
 
@@ -93,9 +93,9 @@ def _steps(curve: Curve) -> Iterator[Point]:
         yield Point(_name(f"curve.{curve.name}"), y, int(x) if whole else index)
 
 
-def lineage(prepared: PreparedData, ranking: SourceRanking, registry: str) -> tuple[Lineage, ...]:
+def lineage(prepared: PreparedData, selection: Selection, registry: str) -> tuple[Lineage, ...]:
     """The target, and every source with whether it was learned from."""
-    contexts = ((source, "source" if source.name == ranking.chosen else "considered") for source in prepared.sources)
+    contexts = ((source, "source" if source.name == selection.chosen else "considered") for source in prepared.sources)
     return tuple(_trace(dataset, context, registry) for dataset, context in ((prepared.target, "target"), *contexts))
 
 

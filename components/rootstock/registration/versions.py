@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rootstock.errors import InputError, ServiceError, unknown_name
 from rootstock.files import sha256_of
-from rootstock.params import RegistrationParams
-from rootstock.records import Artifact, Incumbent
+from rootstock.params import RegistrationParams, SimilarityParams
+from rootstock.records import Artifact, EarlierVersion, Incumbent
 from rootstock.registration import mlflow_registry as registry
 from rootstock.registration.mlflow_registry import KEY_TAG, SHA256_TAG, Version
 from rootstock.registration.promotion import CHALLENGER, CHAMPION, PREVIOUS
@@ -15,20 +15,46 @@ from rootstock.registration.promotion import CHALLENGER, CHAMPION, PREVIOUS
 MOVED_TAG = "rootstock.moved"
 
 
-def find_incumbent(*, registration: RegistrationParams, workspace: str, folder: Path) -> Incumbent:
-    """The champion, its model folder downloaded to ``folder/version-N``; all None where no version is champion.
+def find_incumbent(*, registration: RegistrationParams, similarity: SimilarityParams, workspace: str, folder: Path) -> Incumbent:
+    """The champion, and up to ``similarity.earlier_versions`` versions before it; all None where no version is champion.
 
+    Their model folders are downloaded to ``folder/version-N``, and used again where they still are what was registered. Versions
+    that Rootstock did not register, and those with the same weights as a later one, are left out.
     Raises ServiceError if the registry cannot say, or gives back other weights than were registered.
     """
     client = registry.tracking(workspace)
-    number = registry.find_aliases(client, registration.model).get(CHAMPION)
+    model = registration.model
+    number = registry.find_aliases(client, model).get(CHAMPION)
     if number is None:
-        return Incumbent(version=None, model=None, run_key=None)
-    version = next(v for v in registry.find_versions(client, registration.model) if v.version == number)
-    path = folder / f"version-{number}"
+        return Incumbent(version=None, model=None, run_key=None, earlier=())
+    versions = registry.find_versions(client, model)
+    champion = next(version for version in versions if version.version == number)
+    earlier = _before(champion, versions)[: similarity.earlier_versions]
+    return Incumbent(
+        version=number,
+        model=_fetched(champion, model, folder),
+        run_key=champion.tags.get(KEY_TAG),
+        earlier=tuple(EarlierVersion(version=each.version, model=_fetched(each, model, folder)) for each in earlier),
+    )
+
+
+def _before(champion: Version, versions: tuple[Version, ...]) -> list[Version]:
+    """Rootstock's versions older than the champion, newest first, each model once."""
+    seen = {champion.tags.get(SHA256_TAG)}
+    found = []
+    for version in reversed(versions):
+        sha256 = version.tags.get(SHA256_TAG)
+        if int(version.version) < int(champion.version) and sha256 is not None and sha256 not in seen:
+            seen.add(sha256)
+            found.append(version)
+    return found
+
+
+def _fetched(version: Version, model: str, folder: Path) -> Artifact:
+    path = folder / f"version-{version.version}"
     if not path.is_dir() or sha256_of(path) != version.tags.get(SHA256_TAG):
-        registry.fetch_model(f"models:/{registration.model}/{number}", path)
-    return Incumbent(version=number, model=_verified(path, version, registration.model), run_key=version.tags.get(KEY_TAG))
+        registry.fetch_model(f"models:/{model}/{version.version}", path)
+    return _verified(path, version, model)
 
 
 def list_versions(model: str, *, workspace: str) -> tuple[Version, ...]:

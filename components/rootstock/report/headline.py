@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rootstock.records import Candidate, EvalReport, Scored
+from rootstock.records import NO_TRANSFER, EvalReport, Scored, SourceRanking
 from rootstock.report.paired import Difference
 from rootstock.report.predictions import CHAMPION
 from rootstock.report.run_records import RunRecords
-from rootstock.report.wording import count, listed, percent, points, sentence, spread, value
+from rootstock.report.transfer import picked
+from rootstock.report.wording import chance, count, listed, percent, points, sentence, spread, value
 
 #: What a run can end with, and the mark and word that say so without colour.
 TONES = {
@@ -118,22 +119,6 @@ def best_baseline(report: EvalReport) -> Scored | None:
     return max(scored, key=lambda each: each.measures["accuracy"].value, default=None)
 
 
-def backbone_alone(report: EvalReport) -> Scored | None:
-    """The rung that stands for the backbone without a source: what a predicted gain is counted from."""
-    for wanted in ("backbone_alone", "backbone alone", "backbone"):
-        for each in report.baselines:
-            if wanted in each.name.lower():
-                return each
-    return next((each for each in report.baselines if "probe" in each.name.lower()), None)
-
-
-def chosen_candidate(run: RunRecords) -> Candidate | None:
-    """The candidate that the ranking chose."""
-    if run.ranking is None or run.ranking.chosen is None:
-        return None
-    return next((each for each in run.ranking.candidates if each.source == run.ranking.chosen), None)
-
-
 def key_numbers(run: RunRecords, gains: Mapping[str, Difference], *, confidence: float) -> tuple[KeyNumber, ...]:
     """Accuracy, gain over the best baseline, source, champion; those that the run got to."""
     cards: list[KeyNumber] = []
@@ -147,7 +132,7 @@ def key_numbers(run: RunRecords, gains: Mapping[str, Difference], *, confidence:
         if best is not None:
             cards.append(_against("Gain over the best baseline", best.name, gains.get(best.name)))
     if run.ranking is not None:
-        cards.append(_source_card(run, gains))
+        cards.append(_source_card(run, run.ranking, gains))
     if run.evaluation is not None:
         version = run.incumbent.version if run.incumbent is not None else None
         if run.evaluation.champion is not None:
@@ -167,19 +152,16 @@ def _against(title: str, other: str, gain: Difference | None, why_not: str = "")
     return KeyNumber(title, f"{points(gain.value)} points", details, tone, note)
 
 
-def _source_card(run: RunRecords, gains: Mapping[str, Difference]) -> KeyNumber:
-    chosen = chosen_candidate(run)
-    if chosen is None:
-        reason = run.ranking.reason if run.ranking is not None else ""
+def _source_card(run: RunRecords, ranking: SourceRanking, gains: Mapping[str, Difference]) -> KeyNumber:
+    pick = picked(ranking, run.selection)
+    if pick.alone:
+        reason = run.selection.reason if run.selection is not None else ranking.reason
         return KeyNumber("Source", "none", ("the backbone is used as it is",), "plain", sentence(reason))
-    control = backbone_alone(run.evaluation) if run.evaluation is not None else None
-    realised = gains.get(control.name) if control is not None else None
     parts = []
-    if chosen.predicted_gain is not None:
-        gain = chosen.predicted_gain
+    if pick.candidate is not None and (gain := pick.candidate.predicted_gain) is not None:
         parts.append(f"predicted {points(gain.value)} ({points(gain.low)} to {points(gain.high)})")
-    if realised is not None:
+    if (realised := gains.get(NO_TRANSFER)) is not None:
         parts.append(f"realised {points(realised.value)} ({points(realised.low)} to {points(realised.high)})")
-    return KeyNumber(
-        "Source", chosen.source, tuple(parts) or ("no gain was predicted",), "plain", "gain over the backbone alone, points"
-    )
+    risk = pick.candidate.risk if pick.candidate is not None else None
+    note = "gain over no transfer, points" + ("" if risk is None else f"; risk of making it worse {chance(risk)}")
+    return KeyNumber("Source", pick.name or str(pick.source), tuple(parts) or ("no gain was predicted",), "plain", note)

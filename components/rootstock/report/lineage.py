@@ -35,8 +35,10 @@ def lineage(run: RunRecords) -> tuple[Step, ...]:
     steps = [Step("Data revisions", tuple(_revision(each) for each in revisions))]
     checked = [_record("prepared rows", run.prepared), _record("validation", run.validation)]
     steps.append(Step("Prepared and checked", tuple(node for node in checked if node)))
-    source = run.ranking.chosen or "no source" if run.ranking is not None else ""
-    learned = [_record("ranking", run.ranking, source), _record("source tuning", run.tuned, run.tuned.method if run.tuned else "")]
+    source = run.ranking.chosen_name or "no source" if run.ranking is not None else ""
+    tried = run.selection.chosen_name or "no source" if run.selection is not None else ""
+    tuned = _record("source tuning", run.tuned, run.tuned.method if run.tuned else "")
+    learned = [_record("ranking", run.ranking, source), _record("short trials", run.selection, tried), tuned]
     if run.trained is not None:
         learned.append(_node("model", run.trained.method, run.trained.model.sha256))
     steps.append(Step("Learned", tuple(node for node in learned if node)))

@@ -11,6 +11,12 @@ from rootstock.report.headline import TONES
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+#: Functions of ``wording`` that templates use.
+FILTERS = (
+    *("clip", "words", "sentence", "listed", "count", "duration"),
+    *("percent", "points", "bare_points", "chance", "plain", "p_value", "value", "spread"),
+)
+
 
 def render(template: str, context: dict[str, object]) -> str:
     """The page as text."""
@@ -30,7 +36,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    names = ("clip", "percent", "points", "plain", "p_value", "value", "spread", "words", "count", "duration", "sentence", "listed")
-    environment.filters.update({name: getattr(wording, name) for name in names})
+    environment.filters.update({name: getattr(wording, name) for name in FILTERS})
     environment.globals["tones"] = TONES
     return environment

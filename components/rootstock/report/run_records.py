@@ -7,18 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from rootstock.records import (
+    NO_TRANSFER,
     EvalReport,
     GateVerdict,
+    History,
     Incumbent,
     Ladder,
     PreparedData,
     Registration,
     Resolution,
+    Scored,
+    Selection,
     SourceRanking,
     TrainedModel,
     TunedBackbone,
     ValidationReport,
 )
+
+#: Name of the gate that refuses a claim of transfer that the control does not bear out.
+GUARD = "positive_transfer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +48,30 @@ class RunRecords:
     prepared: PreparedData | None = None
     validation: ValidationReport | None = None
     incumbent: Incumbent | None = None
+    history: History | None = None
+    """the team's outcomes before this run"""
     ranking: SourceRanking | None = None
+    selection: Selection | None = None
     tuned: TunedBackbone | None = None
     trained: TrainedModel | None = None
     ladder: Ladder | None = None
     evaluation: EvalReport | None = None
     verdict: GateVerdict | None = None
     registration: Registration | None = None
+
+    @property
+    def control(self) -> Scored | None:
+        """The rung that was trained as the model was, but without transfer: what a gain is counted from."""
+        rungs = self.evaluation.baselines if self.evaluation is not None else ()
+        return next((rung for rung in rungs if rung.name == NO_TRANSFER), None)
+
+    @property
+    def claim_alpha(self) -> float:
+        """Error rate at which the gate ``positive_transfer`` lets a claim of transfer stand, or 0.05 without that gate."""
+        gates = self.params.get("gates")
+        panel = gates.get("panel", ()) if isinstance(gates, Mapping) else ()
+        found = next((gate.get("alpha") for gate in panel if isinstance(gate, Mapping) and gate.get("name") == GUARD), None)
+        return float(found) if isinstance(found, int | float) else 0.05
 
     def setting(self, *keys: str, otherwise: float) -> float:
         """A number from ``params`` by its path, or ``otherwise`` where the mapping does not hold it."""

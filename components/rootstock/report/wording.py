@@ -41,6 +41,22 @@ def points(value: float) -> str:
     return _signed(f"{value * 100:+.1f}") if abs(value) >= 0.0005 else "0.0"
 
 
+def bare_points(value: float) -> str:
+    """A difference of shares without a plus sign or a needless nought: 0.06 as ``6``, -0.012 as ``-1.2``, for running text."""
+    if not math.isfinite(value):
+        return "an undefined number of"
+    return _signed(f"{value * 100:.1f}".removesuffix(".0")) if abs(value) >= 0.0005 else "0"
+
+
+def chance(probability: float) -> str:
+    """A probability in whole per cents; it is never called certain."""
+    if not math.isfinite(probability):
+        return "unknown"
+    if probability < 0.01:
+        return f"under 1{THIN}%"
+    return f"over 99{THIN}%" if probability > 0.99 else percent(probability, 0)
+
+
 def plain(value: float | None) -> str:
     """A number with about three figures."""
     if value is None or not math.isfinite(value):

@@ -9,27 +9,36 @@ from typing import Any
 from markupsafe import Markup
 
 from rootstock.files import write_text
-from rootstock.records import Artifact, EvalReport, Report, RowsFile
+from rootstock.records import NO_TRANSFER, Artifact, EvalReport, Report, RowsFile
 from rootstock.report.confusion import confused_pairs, matrix
 from rootstock.report.figures.curves import curves
 from rootstock.report.figures.intervals import Interval, intervals
+from rootstock.report.figures.realised import realised
 from rootstock.report.figures.reliability import reliability
 from rootstock.report.headline import headline, key_numbers
 from rootstock.report.lineage import lineage
 from rootstock.report.page import render
 from rootstock.report.paired import Difference, paired_difference
-from rootstock.report.predictions import CHAMPION, MODEL, Predictions, calibration, mistakes, read_predictions
-from rootstock.report.run_records import RunRecords
+from rootstock.report.past import realised_choices, record_of, this_choice
+from rootstock.report.predictions import MODEL, Predictions, calibration, mistakes, read_predictions
+from rootstock.report.ranked import ranked
+from rootstock.report.run_records import GUARD, RunRecords
+from rootstock.report.transfer import sentence_of, settled
+from rootstock.report.trials import rounds
 from rootstock.report.wording import percent, points
 
 SHOWN_MISTAKES = 15
 SHOWN_PAIRS = 8
+SHOWN_OUTCOMES = 12
 FILE = "report.html"
 
 #: Sections of the page: the anchor, the heading, and the record without which the run did not get there.
 SECTIONS = (
     ("decision", "Gates", "verdict"),
+    ("guard", "Transfer against no transfer", "control"),
     ("sources", "Where to learn from", "ranking"),
+    ("trials", "Short trials", "selection"),
+    ("history", "Predicted and realised", "history"),
     ("learning", "Learning", "trained"),
     ("ladder", "Beside the baselines", "evaluation"),
     ("errors", "Where it errs", "evaluation"),
@@ -38,6 +47,9 @@ SECTIONS = (
     ("lineage", "Lineage", "resolution"),
     ("run", "The run", "resolution"),
 )
+
+#: Sections that other records than those of a stage decide: a run that has none of it ended no earlier.
+OPTIONAL = frozenset({"guard", "trials", "history"})
 
 
 def write_report(run: RunRecords, *, task: str, folder: Path) -> Report:
@@ -54,6 +66,8 @@ def _context(run: RunRecords, task: str) -> dict[str, Any]:
     confidence = run.setting("evaluation", "confidence", otherwise=0.95)
     predictions = read_predictions(run.evaluation) if run.evaluation is not None else None
     gains = _gains(predictions, confidence)
+    # The interval of the claim is the gate's own, so that the two never disagree.
+    claim = _gains(predictions, 1 - 2 * run.claim_alpha).get(NO_TRANSFER)
     reached = [section for section in SECTIONS if getattr(run, section[2]) is not None]
     return {
         "run": run,
@@ -61,15 +75,19 @@ def _context(run: RunRecords, task: str) -> dict[str, Any]:
         "confidence": confidence,
         "gains": gains,
         "headline": headline(run, gains),
+        "takeaway": sentence_of(run, claim),
         "cards": key_numbers(run, gains, confidence=confidence),
         "reached": reached,
-        "not_reached": [heading for anchor, heading, name in SECTIONS if getattr(run, name) is None],
+        "not_reached": [heading for anchor, heading, name in SECTIONS if getattr(run, name) is None and anchor not in OPTIONAL],
         "steps": lineage(run),
         "params_text": _yaml(run.params),
-        "metrics": _metrics(run),
-        "chosen_name": _chosen(run),
         "total_seconds": sum(run.seconds.values()),
-        **_figures(run),
+        "source_curves": curves(run.tuned.curves) if run.tuned is not None else Markup(),
+        "model_curves": curves(run.trained.curves) if run.trained is not None else Markup(),
+        **ranked(run),
+        "rounds": rounds(run.selection) if run.selection is not None else (),
+        **_past(run, claim, task),
+        **_guard(run, claim),
         **_evaluated(run, predictions, confidence),
     }
 
@@ -86,38 +104,40 @@ def _gains(predictions: Predictions | None, confidence: float) -> dict[str, Diff
     return gains
 
 
-def _metrics(run: RunRecords) -> tuple[str, ...]:
-    candidates = run.ranking.candidates if run.ranking is not None else ()
-    return tuple(dict.fromkeys(name for each in candidates for name in each.scores))
+def _past(run: RunRecords, now: Difference | None, task: str) -> dict[str, Any]:
+    if run.history is None:
+        return {}
+    past = realised_choices(run.history.outcomes, task=task)
+    current = this_choice(run, now)
+    return {
+        "past": tuple(reversed(past[-SHOWN_OUTCOMES:])),
+        "current": current,
+        "past_record": record_of(past),
+        "unpredicted": len(run.history.outcomes) - len(past),
+        "realised_figure": realised([*past, *([current] if current is not None else [])]),
+    }
 
 
-def _figures(run: RunRecords) -> dict[str, Markup]:
-    figures = {"ranking_figure": Markup(), "source_curves": Markup(), "model_curves": Markup()}
-    if run.ranking is not None:
-        rows = [
-            Interval(each.source, gain.value, gain.low, gain.high, *_role(each.source == _chosen(run), each.kind))
-            for each in run.ranking.candidates
-            if (gain := each.predicted_gain) is not None and each.excluded is None
-        ]
-        figures["ranking_figure"] = intervals(rows, text=points, reference=0.0)
-    if run.tuned is not None:
-        figures["source_curves"] = curves(run.tuned.curves)
-    if run.trained is not None:
-        figures["model_curves"] = curves(run.trained.curves)
-    return figures
-
-
-def _chosen(run: RunRecords) -> str | None:
-    """Name of the chosen candidate; where no source was chosen, that of the backbone alone."""
-    if run.ranking is None or run.ranking.chosen is not None:
-        return run.ranking.chosen if run.ranking is not None else None
-    return next((each.source for each in run.ranking.candidates if each.kind == run.ranking.chosen_kind), None)
-
-
-def _role(chosen: bool, kind: str) -> tuple[str, str, str]:
-    if chosen:
-        return "diamond", "model", "chosen"
-    return ("square", "champion", "champion") if kind == CHAMPION else ("circle", "plain", "")
+def _guard(run: RunRecords, now: Difference | None) -> dict[str, Any]:
+    if run.control is None or run.evaluation is None:
+        return {}
+    named = {"this model": (run.evaluation.measures, "diamond", "model"), "no transfer": (run.control.measures, "circle", "plain")}
+    rows = [
+        Interval(name, measure.value, measure.low, measure.high, shape, tone)
+        for name, (measures, shape, tone) in named.items()
+        if (measure := measures.get("accuracy")) is not None
+    ]
+    results = run.verdict.results if run.verdict is not None else ()
+    lead = () if now is None else (Interval("model less no transfer", now.value, now.low, now.high, "diamond", "model"),)
+    return {
+        "guard_figure": intervals(rows, text=percent),
+        "lead_figure": intervals(lead, text=points, reference=0.0),
+        "lead": now,
+        "found": None if now is None else settled(now, alpha=run.claim_alpha),
+        "claim_confidence": 1 - 2 * run.claim_alpha,
+        "guard_gate": next((result for result in results if result.gate == GUARD), None),
+        "transferred": run.trained is None or run.trained.source is not None,
+    }
 
 
 def _evaluated(run: RunRecords, predictions: Predictions | None, confidence: float) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from rootstock.part import Pair, SimilarityMetric
 
@@ -11,6 +11,7 @@ class CentroidCosine(SimilarityMetric):
     """Cosine of the angle between the mean embeddings of target and source, -1..1; labels are not read."""
 
     name: Literal["centroid_cosine"] = "centroid_cosine"
+    unit: ClassVar[str] = "cosine"
 
     def measure(self, pair: Pair) -> float | None:
         """Higher is better. None for a candidate without a source, or with a centroid of length zero."""
@@ -18,6 +19,6 @@ class CentroidCosine(SimilarityMetric):
 
         if pair.source is None:
             return None
-        target, source = pair.target.features.mean(axis=0), pair.source.features.mean(axis=0)
+        target, source = pair.domain_features.mean(axis=0), pair.source.features.mean(axis=0)
         lengths = float(np.linalg.norm(target) * np.linalg.norm(source))
         return float(target @ source) / lengths if lengths > 0 else None

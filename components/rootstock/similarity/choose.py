@@ -1,63 +1,63 @@
-"""Combine the scores of candidates, and choose one or none."""
+"""Choose what to learn from, or nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rootstock.params import SimilarityParams
-from rootstock.part import SimilarityMetric
-from rootstock.records import Candidate, SourceRanking
+from rootstock.records import Candidate
+
+#: Kinds that can be learned from; the others are controls.
+ELIGIBLE = ("domain", "champion", "version", "backbone")
 
 
-def combine(candidates: Sequence[Candidate], metrics: Sequence[SimilarityMetric]) -> list[Candidate]:
-    """Candidates with the weighted mean of their standardised scores, over the metrics defined for them; best first."""
-    standardised = {metric.name: _standardise(candidates, metric.name) for metric in metrics}
-    weights = {metric.name: metric.weight for metric in metrics if metric.weight > 0}
-    combined = []
-    for index, candidate in enumerate(candidates):
-        parts = [(weight, standardised[name].get(index)) for name, weight in weights.items()]
-        defined = [(weight, score) for weight, score in parts if score is not None]
-        total = sum(weight for weight, _ in defined)
-        value = sum(weight * score for weight, score in defined) / total if total else None
-        combined.append(candidate.model_copy(update={"combined": value}))
-    return sorted(combined, key=lambda c: (c.excluded is not None, c.combined is None, -(c.combined or 0.0), c.source))
+@dataclass(frozen=True)
+class Choice:
+    """The candidate to learn from, or None for the first backbone alone; and why, in words."""
+
+    candidate: Candidate | None
+    reason: str
 
 
-def _standardise(candidates: Sequence[Candidate], metric: str) -> dict[int, float]:
-    scores = {i: score for i, c in enumerate(candidates) if c.kind != "backbone" and (score := c.scores[metric]) is not None}
-    if not scores:
-        return {}
-    mean = sum(scores.values()) / len(scores)
-    deviation = (sum((score - mean) ** 2 for score in scores.values()) / len(scores)) ** 0.5
-    return {i: (score - mean) / deviation if deviation > 0 else 0.0 for i, score in scores.items()}
+def order(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """By predicted gain, highest first; controls without one after those, excluded ones last."""
+    return sorted(
+        candidates,
+        key=lambda c: (
+            c.excluded is not None,
+            c.predicted_gain is None,
+            -(c.predicted_gain.value if c.predicted_gain else 0),
+            c.name,
+        ),
+    )
 
 
-def choose(candidates: Sequence[Candidate], similarity: SimilarityParams, *, rows: int, seconds: float) -> SourceRanking:
-    """The best candidate by combined score, unless its predicted gain lies under the floor in the params."""
-    floor = similarity.abstain_below_gain
-    best = next((c for c in candidates if c.combined is not None and c.excluded is None), None)
-    gain = best.predicted_gain if best else None
-    if best is None or gain is None:
-        reason, chosen = "there is no source to learn from: the backbone alone is the start", None
-    elif gain.value < floor:
-        reason = (
-            f"none of the sources is good enough: the best, {best.source}, has a predicted gain of {_points(gain.value)} "
-            f"(interval {_points(gain.low)} to {_points(gain.high)}), under the floor of {_points(floor)}; "
-            "the backbone alone is the start"
+def choose(candidates: Sequence[Candidate], similarity: SimilarityParams, *, rows: int) -> Choice:
+    """The candidate with the highest predicted gain, unless that lies under the floor or its risk above the limit."""
+    open_ones = [c for c in order(candidates) if c.excluded is None and c.kind in ELIGIBLE and c.predicted_gain is not None]
+    learned = [c for c in open_ones if c.kind != "backbone"]
+    if not learned:
+        return Choice(None, "there is no source to learn from: the backbone alone is the start")
+    best = open_ones[0]
+    gain, risk = best.predicted_gain, best.risk
+    if gain is None or risk is None:
+        raise TypeError("an open candidate has a prediction")
+    expected = (
+        f"{best.name} is expected to gain {_points(gain.value)} of accuracy over no transfer ({similarity.confidence:.0%} interval "
+        f"{_points(gain.low)} to {_points(gain.high)}), with a risk of {risk:.0%} of making it worse"
+    )
+    if gain.value < similarity.abstain_below_gain or risk > similarity.max_risk:
+        why = (
+            f"under the floor of {_points(similarity.abstain_below_gain)}"
+            if gain.value < similarity.abstain_below_gain
+            else f"above the limit of {similarity.max_risk:.0%}"
         )
-        chosen = None
-    else:
-        second = next((c for c in candidates if c.combined is not None and c is not best), None)
-        ahead = f", ahead of {second.source} ({second.combined:+.2f})" if second else ""
-        reason = (
-            f"{best.source} has the best combined score ({best.combined:+.2f}{ahead}) on {rows} labelled rows; "
-            f"predicted gain {_points(gain.value)} (interval {_points(gain.low)} to {_points(gain.high)})"
-        )
-        chosen = best
-    return SourceRanking(
-        candidates=tuple(candidates), chosen=chosen.source if chosen else None, chosen_kind=chosen.kind if chosen else "backbone",
-        reason=reason, rows=rows, seconds=seconds,
-    )  # fmt: skip
+        return Choice(None, f"none of the sources is good enough: {expected}, {why}; train on the target alone")
+    beside = next((c for c in open_ones[1:] if c.predicted_gain is not None), None)
+    second = f"; next is {beside.name} with {_points(beside.predicted_gain.value)}" if beside and beside.predicted_gain else ""
+    still = "the champion is still the best start: " if best.kind == "champion" else ""
+    return Choice(best, f"{still}{expected}, judged on {rows} labelled rows{second}")
 
 
 def _points(share: float) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from rootstock.part import Pair, SimilarityMetric
+from rootstock.part import NATS, Pair, SimilarityMetric
+from rootstock.similarity.representation import representation_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,10 +20,17 @@ class LogME(SimilarityMetric):
     """
 
     name: Literal["logme"] = "logme"
+    unit: ClassVar[str] = NATS
+
+    layers: Literal["last", "mean"]
+    """features of the last layer, or their mean over all layers; a head's outputs stand beside either"""
 
     def measure(self, pair: Pair) -> float | None:
         """Higher is better."""
-        return log_maximum_evidence(pair.representation, pair.target.labels)
+        offered = pair.representation
+        if self.layers == "mean":
+            offered = representation_of(pair.target.layer_mean, pair.log_probabilities)
+        return log_maximum_evidence(offered, pair.target.labels)
 
 
 def log_maximum_evidence(features: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

@@ -1,4 +1,4 @@
-"""Rank what the target could learn from."""
+"""Rank what the target could learn from: the advisor."""
 
 from __future__ import annotations
 
@@ -7,29 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootstock.classifier import Classifier, input_hash, read_card, training_hashes
-from rootstock.head import log_probabilities, logistic_head, scaled
 from rootstock.params import BackboneParams, DataParams, SimilarityParams
-from rootstock.part import Labelled, Pair, Rows, SimilarityMetric
-from rootstock.records import Candidate, Dataset, Incumbent, PreparedData, SourceRanking, ValidationReport
-from rootstock.rows import EncoderSource, bare_encoder, feature_folder, tuned_encoder
-from rootstock.similarity.choose import choose, combine
-from rootstock.similarity.predicted_gain import predict_gain
+from rootstock.records import Candidate, History, Incumbent, Measure, PreparedData, SourceRanking, ValidationReport
+from rootstock.similarity.candidates import ALONE, CandidateSpec, list_candidates
+from rootstock.similarity.choose import choose, order
+from rootstock.similarity.evidence import evidence_of
+from rootstock.similarity.gain_model import GainModel, Prediction
+from rootstock.similarity.outcomes import bundled_outcomes, static_prior
+from rootstock.similarity.score import CandidateScores, embed_dataset, score_candidate
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
-
-#: Inverse penalty of the heads fitted on sources: they have many rows, so it hardly matters.
-SOURCE_INVERSE_PENALTY = 10.0
-CHAMPION = "champion"
-BACKBONE = "backbone alone"
 
 
 def rank(
     prepared: PreparedData,
     validation: ValidationReport,
     incumbent: Incumbent,
+    history: History,
     *,
     data: DataParams,
     backbone: BackboneParams,
@@ -38,106 +33,126 @@ def rank(
     seed: int,
     folder: Path,
 ) -> SourceRanking:
-    """Score every source domain, the champion and the backbone alone on the target's labelled rows, and choose one.
-
-    All candidates are scored on the same rows: those that the champion has not learned from, where there is one.
-    """
+    """Score every candidate on the same labelled rows, predict each one's gain over no transfer, and choose one or none."""
     started = time.perf_counter()
-    bare = bare_encoder(
-        backbone.name, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows,
-        cache_folder=feature_folder(workspace),
-    )  # fmt: skip
-    everything = bare.rows(prepared.target, "train")
-    rows, note = _rows_to_score(everything, incumbent)
-    target = Labelled(everything.features[rows], everything.labels[rows], prepared.target.labels)
-    pairs = {BACKBONE: Pair(target, None, None, (), scaled(target.features))}
-    sources = [source for source in prepared.sources if source.name not in validation.excluded_sources]
-    pairs |= {source.name: _pair(target, source, bare) for source in sources}
-    excluded = dict(validation.excluded_sources)
-    if incumbent.model is not None and note is None:
-        pairs[CHAMPION] = _champion_pair(target, prepared.target, incumbent, workspace, rows, backbone.batch_rows)
-    elif note is not None:
-        excluded[CHAMPION] = note
-    candidates = _score(pairs, similarity, seed=seed)
-    candidates += [_excluded(name, reason, similarity.metrics) for name, reason in sorted(excluded.items())]
-    return choose(combine(candidates, similarity.metrics), similarity, rows=len(rows), seconds=time.perf_counter() - started)
-
-
-def _rows_to_score(everything: Rows, incumbent: Incumbent) -> tuple[NDArray[np.int64], str | None]:
-    """Indices of the rows to score on, and why the champion cannot be scored, if so."""
-    import numpy as np
-
-    count = len(everything.labels)
-    if incumbent.model is None:
-        return np.arange(count), None
-    seen = training_hashes(Path(incumbent.model.path))
-    unseen = np.array([index for index, value in enumerate(everything.inputs) if input_hash(value) not in seen], dtype=np.int64)
-    smallest = np.bincount(everything.labels[unseen], minlength=int(everything.labels.max()) + 1).min() if len(unseen) else 0
-    if smallest >= 2:
-        return unseen, None
-    return np.arange(count), (
-        f"it has already learned from {count - len(unseen)} of the {count} labelled rows; scoring it needs 2 new ones a class"
-    )
-
-
-def _pair(target: Labelled, source: Dataset, encoder: EncoderSource) -> Pair:
-    rows = encoder.rows(source, "train")
-    head = logistic_head(rows.features, rows.labels, classes=len(source.labels), inverse_penalty=SOURCE_INVERSE_PENALTY)
-    said = log_probabilities(target.features, head)
-    offered = _beside(scaled(target.features), said)
-    return Pair(target, Labelled(rows.features, rows.labels, source.labels), said, source.labels, offered)
-
-
-def _champion_pair(
-    target: Labelled, dataset: Dataset, incumbent: Incumbent, workspace: str, rows: NDArray[np.int64], batch_rows: int
-) -> Pair:
-    if incumbent.model is None:
-        raise TypeError("there is no champion to score")
-    folder = Path(incumbent.model.path)
-    encoder = tuned_encoder(incumbent.model, batch_rows=batch_rows, cache_folder=feature_folder(workspace))
-    features = encoder.rows(dataset, "train").features[rows]
-    head = Classifier.load_head(folder)
-    said = log_probabilities(features, head, normalise=read_card(folder).normalise)
-    return Pair(target, None, said, read_card(folder).labels, scaled(features))
-
-
-def _beside(features: NDArray[np.float64], said: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Features and a head's outputs side by side, both of mean length one."""
-    import numpy as np
-
-    centred = said - said.mean(axis=0)
-    length = np.sqrt((centred**2).sum(axis=1).mean())
-    return np.hstack([features, centred / max(float(length), 1e-12)])
-
-
-def _score(pairs: dict[str, Pair], similarity: SimilarityParams, *, seed: int) -> list[Candidate]:
-    alone = pairs[BACKBONE].representation
-    kinds = {BACKBONE: "backbone", CHAMPION: "champion"}
-    return [
-        Candidate.model_validate(
-            {
-                "source": name,
-                "kind": kinds.get(name, "domain"),
-                "scores": {metric.name: metric.measure(pair) for metric in similarity.metrics},
-                "combined": None,
-                "predicted_gain": None
-                if name == BACKBONE
-                else predict_gain(pair.representation, alone, labels=pair.target.labels, similarity=similarity, seed=seed),
-                "rows": len(pair.target.labels),
-                "excluded": None,
-            }
+    specs = list_candidates(prepared, validation, incumbent, backbone=backbone, similarity=similarity)
+    scored = [
+        score_candidate(
+            spec, prepared, incumbent, data=data, backbone=backbone, similarity=similarity, workspace=workspace, seed=seed
         )
-        for name, pair in pairs.items()
+        for spec in specs
     ]
-
-
-def _excluded(name: str, reason: str, metrics: Sequence[SimilarityMetric]) -> Candidate:
-    return Candidate(
-        source=name,
-        kind="champion" if name == CHAMPION else "domain",
-        scores={metric.name: None for metric in metrics},
-        combined=None,
-        predicted_gain=None,
-        rows=0,
-        excluded=reason,
+    evidence = evidence_of(
+        {each.name: each.scores for each in scored if each.excluded is None},
+        similarity.metrics,
+        alone=ALONE,
+        domains=[spec.name for spec, each in zip(specs, scored, strict=True) if spec.kind == "domain" and each.excluded is None],
+        classes=len(prepared.target.labels),
     )
+    model = _model(evidence, history)
+    rows = max(each.rows for each in scored)
+    predicted = _predict(model, specs, evidence, rows_per_class=rows / len(prepared.target.labels), similarity=similarity)
+    candidates = order(
+        [
+            _candidate(
+                spec, each, evidence, predicted.get(spec.name), history=history, similarity=similarity, outcomes=len(model.bundled)
+            )
+            for spec, each in zip(specs, scored, strict=True)
+        ]
+    )
+    choice = choose(candidates, similarity, rows=rows)
+    chosen = choice.candidate
+    return SourceRanking(
+        candidates=tuple(candidates),
+        chosen=chosen.source if chosen and chosen.kind != "backbone" else None,
+        chosen_name=chosen.name if chosen else None,
+        chosen_kind=chosen.kind if chosen else "backbone",
+        backbone=chosen.backbone if chosen else backbone.name,
+        reason=choice.reason,
+        rows=rows,
+        past_outcomes=len(model.bundled) + len(model.own),
+        own_outcomes=len(model.own),
+        projection=_project(prepared, candidates, data=data, backbone=backbone, workspace=workspace),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _model(evidence: dict[str, dict[str, float | None]], history: History) -> GainModel:
+    """Reads the evidence that both this ranking and the bundled outcomes have."""
+    bundled = bundled_outcomes()
+    known = {name for outcome in bundled for name, value in outcome.evidence.items() if value is not None}
+    here = {name for each in evidence.values() for name in each}
+    return GainModel(bundled, history.outcomes, tuple(sorted(known & here)))
+
+
+def _predict(
+    model: GainModel,
+    specs: Sequence[CandidateSpec],
+    evidence: dict[str, dict[str, float | None]],
+    *,
+    rows_per_class: float,
+    similarity: SimilarityParams,
+) -> dict[str, Prediction]:
+    """Candidate -> prediction; none for the controls: no transfer is what gains are measured from."""
+    wanted = [spec for spec in specs if spec.name in evidence and spec.name != ALONE and spec.kind != "scratch"]
+    if not model.names or not wanted:
+        return {}
+    found = model.predict(
+        [evidence[spec.name] for spec in wanted],
+        [spec.source for spec in wanted],
+        rows_per_class=rows_per_class,
+        confidence=similarity.confidence,
+    )
+    return {spec.name: prediction for spec, prediction in zip(wanted, found, strict=True)}
+
+
+def _candidate(
+    spec: CandidateSpec,
+    scored: CandidateScores,
+    evidence: dict[str, dict[str, float | None]],
+    predicted: Prediction | None,
+    *,
+    history: History,
+    similarity: SimilarityParams,
+    outcomes: int,
+) -> Candidate:
+    gain = None
+    if predicted is not None:
+        gain = Measure(
+            value=predicted.gain, low=predicted.low, high=predicted.high, n=outcomes, unit="accuracy", higher_is_better=True
+        )
+    return Candidate(
+        name=spec.name,
+        source=spec.source,
+        backbone=spec.backbone,
+        kind=spec.kind,
+        scores=scored.scores,
+        evidence=evidence.get(spec.name, {}),
+        predicted_gain=gain,
+        risk=predicted.risk if predicted else None,
+        prior=static_prior(history.outcomes, spec.source, confidence=similarity.confidence),
+        matched_labels=scored.matched_labels,
+        rows=scored.rows,
+        notes=scored.notes,
+        excluded=scored.excluded,
+    )
+
+
+def _project(
+    prepared: PreparedData, candidates: Sequence[Candidate], *, data: DataParams, backbone: BackboneParams, workspace: str
+) -> dict[str, tuple[float, float]]:
+    """Data sets on a map: the first two principal components of their mean features of the first backbone."""
+    import numpy as np
+
+    usable = {each.source for each in candidates if each.kind == "domain" and not each.excluded and each.backbone == backbone.name}
+    datasets = [prepared.target, *(source for source in prepared.sources if source.name in usable)]
+    means: list[NDArray[np.float64]] = [
+        embed_dataset(backbone.name, dataset, data=data, backbone=backbone, workspace=workspace).features.mean(axis=0)
+        for dataset in datasets
+    ]
+    centred = np.array(means) - np.mean(means, axis=0)
+    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+    places = np.zeros((len(datasets), 2))
+    kept = min(2, len(singular))
+    places[:, :kept] = left[:, :kept] * singular[:kept]
+    return {dataset.name: (float(x), float(y)) for dataset, (x, y) in zip(datasets, places, strict=True)}

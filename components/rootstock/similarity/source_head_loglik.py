@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from rootstock.part import Pair, SimilarityMetric
+from rootstock.part import NATS, Pair, SimilarityMetric
 
 
 class SourceHeadLogLikelihood(SimilarityMetric):
@@ -15,6 +15,7 @@ class SourceHeadLogLikelihood(SimilarityMetric):
     """
 
     name: Literal["source_head_loglik"] = "source_head_loglik"
+    unit: ClassVar[str] = NATS
 
     def measure(self, pair: Pair) -> float | None:
         """Higher is better; chance is -log c. None for a candidate without a head."""

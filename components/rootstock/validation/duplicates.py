@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from rootstock.normal_form import normal_inputs
 from rootstock.part import Check
-from rootstock.validation.normal_form import normal_inputs
 from rootstock.validation.result import check_result, share_of
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from rootstock.normal_form import normal_text
 from rootstock.part import Check
-from rootstock.validation.normal_form import normal_text
 from rootstock.validation.result import check_result
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from rootstock.near_duplicates import near_duplicates
+from rootstock.normal_form import normal_inputs
 from rootstock.part import Check
-from rootstock.validation.near_duplicates import near_duplicates
-from rootstock.validation.normal_form import normal_inputs
 from rootstock.validation.result import check_result, share_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ class Leakage(Check):
     """At most ``max_share`` of the test rows stand, exactly or nearly, among the training rows.
 
     Exactly: equal in normal form (images: equal bytes). Nearly, for texts: a Jaccard similarity of their character 5-grams of
-    ``similarity`` or more. A source is held against the target's test rows: learning from those flatters every result.
+    ``similarity`` or more. A source is held against the target's test rows: learning from those flatters every result. Copies
+    that were found when the data were prepared are gone from it; what this check finds is what is left, for whatever reason.
     """
 
     name: Literal["leakage"] = "leakage"
@@ -29,7 +30,6 @@ class Leakage(Check):
     max_share: Annotated[float, Field(ge=0, le=1)]
 
     def inspect(self, rows: pd.DataFrame, dataset: Dataset) -> CheckResult:
-        import numpy as np
         import pandas as pd
 
         inputs = normal_inputs(rows)
@@ -38,7 +38,7 @@ class Leakage(Check):
         near = pd.Series(False, index=test.index)
         if dataset.modality == "text" and len(train) and len(test):
             rest = test[~exact]
-            near[~exact] = np.array(near_duplicates(list(rest), sorted(set(train)), similarity=self.similarity), dtype=bool)
+            near[~exact] = near_duplicates(list(rest), sorted(set(train)), similarity=self.similarity)
         leaked = exact | near
         share = share_of(int(leaked.sum()), len(test))
         return check_result(
@@ -52,5 +52,13 @@ class Leakage(Check):
                 f"(similarity {self.similarity:g} or more): {share:.1%}, at most {self.max_share:.1%} allowed"
                 if len(test)
                 else "no test rows to leak"
-            ),
+            )
+            + _dropped(dataset),
         )
+
+
+def _dropped(dataset: Dataset) -> str:
+    found = dataset.contamination
+    if found is None or found.exact + found.near == 0:
+        return ""
+    return f"; {found.exact} copies of test rows and {found.near} near copies were dropped when the data were prepared"

@@ -28,11 +28,12 @@ class RowMinimum(Check):
         counts = {split: int((rows["split"] == split).sum()) for split in USED_SPLITS if split in dataset.splits}
         short = [split for split, count in counts.items() if count < self.rows]
         found = ", ".join(f"{split} has {count} rows" for split, count in counts.items()) or "no split to use"
+        advice = "" if counts and not short else "; add labelled rows, or lower 'rows' of row_minimum in validation.checks"
         return check_result(
             self.name,
             dataset.name,
             rows=rows,
             failing=rows["split"].isin(short),
             passed=bool(counts) and not short,
-            reason=f"{found}; at least {self.rows} {'were expected in each' if len(counts) > 1 else 'were expected'}",
+            reason=f"{found}; at least {self.rows} {'were expected in each' if len(counts) > 1 else 'were expected'}{advice}",
         )

@@ -23,7 +23,7 @@ def command() -> None:
 @command.command()
 @click.argument("name")
 @click.argument("path")
-@click.option("--licence", default=None, help="Licence of the data, kept in its card.")
+@click.option("--licence", default=None, help="Licence of the data as SPDX writes it, such as CC-BY-4.0; kept in its card.")
 @params_options
 def add(name: str, path: str, licence: str | None, params_file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Add PATH as the next version of dataset NAME.
@@ -33,7 +33,9 @@ def add(name: str, path: str, licence: str | None, params_file: Path, overrides:
     from rootstock.data.card import make_card
     from rootstock.data.raw import HUB_PREFIX
     from rootstock.data.read import read_dataset
+    from rootstock.licence import canonical_licence
 
+    licence = canonical_licence(licence) if licence else None  # before a long file is read
     origin = path if path.startswith(HUB_PREFIX) else str(Path(path).absolute())
     params = open_project(params_file, overrides)
     frame = read_dataset(origin, data=params.data)
@@ -57,7 +59,9 @@ def list_(params_file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
         for version in versions
     ]
     lines = [
-        f"{row['revision']:<32} {row['card']['rows']:>8} rows  {row['card']['modality']:<6} {row['card']['origin']}" for row in rows
+        f"{row['revision']:<32} {row['card']['rows']:>8} rows  {row['card']['modality']:<6} {row['card']['origin']}"
+        f"  ({row['card'].get('licence') or 'licence not stated'})"
+        for row in rows
     ]
     emit(
         {"versions": rows},
@@ -104,14 +108,24 @@ def demo(images: bool, arrived: float, params_file: Path, overrides: tuple[str, 
     from rootstock.data.card import make_card
     from rootstock.data.demo_backbone import BACKBONE, build_backbone
     from rootstock.data.demo_digits import build_digits
-    from rootstock.data.demo_docs import build_docs
+    from rootstock.data.demo_docs import build_docs, docs_licence
 
     params = open_project(params_file, overrides)
     frames = build_digits() if images else build_docs(arrived=arrived)
     backbone = build_backbone(Path(params.workspace) / BACKBONE).as_posix() if images else None
     modality, origin = ("image", "digits and fonts") if images else ("text", "documentation")
     added = [
-        _add(params, name, frame, make_card(frame, modality=modality, origin=f"{origin} of installed packages"))
+        _add(
+            params,
+            name,
+            frame,
+            make_card(
+                frame,
+                modality=modality,
+                origin=f"{origin} of installed packages",
+                licence=None if images else docs_licence(name),
+            ),
+        )
         for name, frame in frames.items()
     ]
     lines = [*map(_line, added), *([f"{backbone:<32} a small backbone with random weights"] if backbone else [])]

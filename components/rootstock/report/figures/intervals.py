@@ -30,34 +30,53 @@ class Interval:
     tone: str = "plain"
     """``model``, ``champion`` or ``plain``"""
     tag: str = ""
+    prior: tuple[float, float, float] | None = None
+    """value, low and high known beforehand, drawn hollow below the estimate"""
+    asides: tuple[str, ...] = ()
+    """texts beside the value"""
 
 
-def intervals(rows: Sequence[Interval], *, text: Callable[[float], str], reference: float | None = None) -> Markup:
-    """The chart; ``text`` words a value, ``reference`` draws a dashed line through all rows."""
-    finite = [v for row in rows for v in (row.value, row.low, row.high) if math.isfinite(v)]
+def intervals(
+    rows: Sequence[Interval], *, text: Callable[[float], str], reference: float | None = None, shown: Sequence[float] = ()
+) -> Markup:
+    """The chart; ``text`` words a value, ``reference`` draws a dashed line through all rows, the scale holds ``shown``."""
+    finite = [v for row in rows for v in (row.value, row.low, row.high, *(row.prior or ())) if math.isfinite(v)]
     if not finite:
         return Markup("")
-    span = [*finite, *([] if reference is None else [reference])]
+    span = [*finite, *shown, *([] if reference is None else [reference])]
     low, high = min(span), max(span)
     pad = (high - low) * 0.04 or abs(high) * 0.1 or 0.1
     place = scale(low - pad, high + pad, 0, 100)
     lines = Markup().join(_row(row, place, text, reference) for row in rows)
-    return element("div", lines, _axis(low - pad, high + pad, place, text), class_="intervals")
+    css = "intervals with-asides" if any(row.asides for row in rows) else "intervals"
+    return element("div", lines, _axis(low - pad, high + pad, place, text), class_=css)
 
 
 def _row(row: Interval, place: Callable[[float], float], text: Callable[[float], str], reference: float | None) -> Markup:
     tag = element("span", row.tag, class_="tag") if row.tag else Markup("")
     name = element("div", element("bdi", clip(row.name, 80)), " ", tag, class_="name")
     track = [_line(place(reference), "reference")] if reference is not None else []
-    if math.isfinite(row.low) and math.isfinite(row.high):
-        ends = {"x1": _percent(place(row.low)), "x2": _percent(place(row.high))}
-        track.append(element("line", y1=TRACK // 2, y2=TRACK // 2, class_="whisker", **ends))
-    if math.isfinite(row.value):
-        track.append(marker(row.shape, _percent(place(row.value)), TRACK // 2, row.tone))
+    middle = TRACK // 2 if row.prior is None else TRACK // 2 - 4
+    track += _mark((row.value, row.low, row.high), place, middle, row.shape, row.tone, "whisker")
+    if row.prior is not None:
+        track += _mark(row.prior, place, TRACK - 5, "square", "prior", "whisker prior")
     spread = element("span", f"{text(row.low)} to {text(row.high)}", class_="spread")
     value = element("div", element("b", text(row.value)), " ", spread, class_="value")
     drawing = element("svg", *track, class_="track", height=TRACK, width="100%", aria_hidden="true")
-    return element("div", name, drawing, value, class_=f"row {row.tone}")
+    asides = element("div", *(element("span", aside) for aside in row.asides), class_="asides") if row.asides else Markup()
+    return element("div", name, drawing, value, asides, class_=f"row {row.tone}")
+
+
+def _mark(
+    held: tuple[float, float, float], place: Callable[[float], float], y: int, shape: str, tone: str, whisker: str
+) -> list[Markup]:
+    value, low, high = held
+    drawn = []
+    if math.isfinite(low) and math.isfinite(high):
+        drawn.append(element("line", x1=_percent(place(low)), x2=_percent(place(high)), y1=y, y2=y, class_=whisker))
+    if math.isfinite(value):
+        drawn.append(marker(shape, _percent(place(value)), y, tone))
+    return drawn
 
 
 def _axis(low: float, high: float, place: Callable[[float], float], text: Callable[[float], str]) -> Markup:

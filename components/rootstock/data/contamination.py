@@ -1,0 +1,39 @@
+"""Rows of a source on which the target is tested: found and taken out before anything is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rootstock.near_duplicates import few_words_apart, near_duplicates
+from rootstock.normal_form import normal_input, normal_inputs
+from rootstock.records import Contamination
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAMED_ROWS = 20
+
+
+def without_test_rows(
+    source: pd.DataFrame, test_inputs: Sequence[Any], *, similarity: float | None
+) -> tuple[pd.DataFrame, Contamination]:
+    """The rows of ``source`` (columns ``id``, ``input``) that are no copies of the target's test inputs, and what was dropped.
+
+    Exact copies are equal in normal form (images: equal bytes). Near ones, for texts, have a Jaccard similarity of their character
+    5-grams of at least ``similarity``, or are at most two words apart; None looks for exact copies only.
+    """
+    import numpy as np
+
+    test = {normal_input(value) for value in test_inputs}
+    inputs = normal_inputs(source)
+    exact = inputs.isin(test).to_numpy(dtype=bool)
+    near = np.zeros(len(source), dtype=bool)
+    if similarity is not None and all(isinstance(value, str) for value in test_inputs):
+        known, rest = sorted(test), list(inputs[~exact])
+        near[~exact] = near_duplicates(rest, known, similarity=similarity) | few_words_apart(rest, known)
+    found = source.loc[exact | near, "id"]
+    contamination = Contamination(
+        exact=int(exact.sum()), near=int(near.sum()), rows=tuple(str(row) for row in found.head(NAMED_ROWS))
+    )
+    return source[~(exact | near)], contamination

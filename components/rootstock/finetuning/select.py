@@ -1,0 +1,132 @@
+"""Settle what to learn from: the best of the ranking are tried before one is paid for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rootstock.finetuning.halving import Race, Trial, run_race, trials_at_most
+from rootstock.finetuning.trial import Course, try_candidate, try_no_transfer
+from rootstock.params import BackboneParams, DataParams, SimilarityParams
+from rootstock.records import Candidate, Dataset, HalvingScore, PreparedData, Selection, SourceRanking
+from rootstock.rows import EncoderSource, bare_encoder, feature_folder
+
+
+def select(
+    prepared: PreparedData,
+    ranking: SourceRanking,
+    *,
+    data: DataParams,
+    backbone: BackboneParams,
+    similarity: SimilarityParams,
+    workspace: str,
+    seed: int,
+    folder: Path,
+) -> Selection:
+    """Try the ranking's best source domains by successive halving, and select the winner, or none.
+
+    Each is tuned with ``similarity.halving.method`` on a few rows of its source and cross-validated on the target's labelled rows;
+    beside them, on the same rows, the first backbone without transfer. When the whole interval of the winner's gain over that lies
+    below zero, no source is selected. The test rows are not read. Where the ranking did not choose a domain, or fewer than two
+    enter, nothing is tried and the ranking's choice stands. Trials are kept in ``workspace``/halving; writes nothing to ``folder``.
+    """
+    started = time.perf_counter()
+    entrants = _entrants(ranking, prepared, similarity.halving.candidates)
+    if len(entrants) < 2:
+        return _as_ranked(ranking, seconds=time.perf_counter() - started)
+
+    def encoder_of(name: str) -> EncoderSource:
+        return bare_encoder(
+            name, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows, cache_folder=feature_folder(workspace)
+        )
+
+    course = Course(prepared.target, similarity, seed, Path(workspace) / "halving")
+    control = try_no_transfer(course, encoder_of(backbone.name))
+    race = _run(course, entrants, control, encoder_of=encoder_of)
+    winner = next(candidate for candidate, _ in entrants if candidate.name == race.winner.name)
+    helps = race.winner.gain.high >= 0
+    return Selection(
+        chosen=winner.source if helps else None,
+        chosen_name=winner.name if helps else None,
+        chosen_kind="domain" if helps else "backbone",
+        backbone=winner.backbone if helps else backbone.name,
+        matched_labels=winner.matched_labels if helps else {},
+        rounds=race.rounds,
+        reason=_reason(race, control, helps=helps),
+        rows_trained=race.row_passes,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _entrants(ranking: SourceRanking, prepared: PreparedData, count: int) -> list[tuple[Candidate, Dataset]]:
+    """The best eligible domains with their data, best first."""
+    if ranking.chosen is None or ranking.chosen_kind != "domain":
+        return []
+    sources = {dataset.name: dataset for dataset in prepared.sources}
+    eligible = [candidate for candidate in ranking.candidates if candidate.kind == "domain" and candidate.excluded is None]
+    return [(candidate, sources[candidate.source]) for candidate in eligible[:count]]
+
+
+def _as_ranked(ranking: SourceRanking, *, seconds: float) -> Selection:
+    chosen = next((candidate for candidate in ranking.candidates if candidate.name == ranking.chosen_name), None)
+    return Selection(
+        chosen=ranking.chosen, chosen_name=ranking.chosen_name, chosen_kind=ranking.chosen_kind, backbone=ranking.backbone,
+        matched_labels=chosen.matched_labels if chosen else {}, rounds=(), reason=ranking.reason, rows_trained=0, seconds=seconds,
+    )  # fmt: skip
+
+
+def _run(
+    course: Course,
+    entrants: Sequence[tuple[Candidate, Dataset]],
+    control: Trial,
+    *,
+    encoder_of: Callable[[str], EncoderSource],
+) -> Race:
+    from tqdm import tqdm
+
+    field = {candidate.name: (candidate, source) for candidate, source in entrants}
+    with tqdm(
+        total=trials_at_most(len(field)), desc="trying sources", unit="trial", disable=None, leave=False, file=sys.stderr
+    ) as bar:
+
+        def attempt(name: str, rows: int) -> Trial:
+            candidate, source = field[name]
+            bar.set_postfix_str(f"{name}, {rows} rows")
+            found = try_candidate(course, candidate, source, encoder=encoder_of(candidate.backbone), rows=rows)
+            bar.update()
+            return found
+
+        return run_race(
+            {name: source.splits["train"].rows for name, (_, source) in field.items()},
+            attempt,
+            control=control,
+            halving=course.similarity.halving,
+            confidence=course.similarity.confidence,
+            seed=course.seed,
+        )
+
+
+def _reason(race: Race, control: Trial, *, helps: bool) -> str:
+    winner, others = race.winner, race.rounds[-1][1:]
+    tried = len(race.rounds[0])
+    if not helps:
+        return (
+            f"no source helps: train on the target alone; {winner.name}, the best of {tried} tried, reaches an accuracy of "
+            f"{winner.accuracy.value:.3f} against {control.accuracy:.3f} without transfer, {_gain(winner)}"
+        )
+    ahead = "is clearly ahead of" if race.clear else "has a lower log loss than"
+    rivals = ", ".join(f"{other.name} ({other.log_loss:.3f})" for other in others)
+    return (
+        f"of {tried} sources tried, {winner.name} {ahead} {rivals}: {winner.log_loss:.3f} nats a row after tuning on "
+        f"{winner.source_rows:,} of its rows; its gain over no transfer is {_gain(winner)}"
+    )
+
+
+def _gain(winner: HalvingScore) -> str:
+    gain = winner.gain
+    return (
+        f"{100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}) "
+        f"by cross-validation on {gain.n} labelled rows"
+    )

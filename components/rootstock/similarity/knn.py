@@ -1,0 +1,41 @@
+"""Accuracy of the nearest neighbours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from rootstock.part import Pair, SimilarityMetric
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class NearestNeighbours(SimilarityMetric):
+    """Leave-one-out accuracy, 0..1, of the k nearest neighbours (Euclidean) in what the candidate offers.
+
+    A row never votes on itself, so features without signal score as chance, however many there are.
+    """
+
+    name: Literal["knn"] = "knn"
+    unit: ClassVar[str] = "accuracy"
+
+    neighbours: Annotated[int, Field(ge=1)]
+
+    def measure(self, pair: Pair) -> float | None:
+        """Higher is better. None with fewer than ``neighbours`` + 1 rows."""
+        if len(pair.target.labels) <= self.neighbours:
+            return None
+        return leave_one_out_accuracy(pair.representation, pair.target.labels, neighbours=self.neighbours)
+
+
+def leave_one_out_accuracy(features: NDArray[np.float64], labels: NDArray[np.int64], *, neighbours: int) -> float:
+    """Share of the n rows (n, d) whose label (n,) wins among the nearest other rows; among equals the lower label wins."""
+    import numpy as np
+    from sklearn.neighbors import NearestNeighbors
+
+    nearest = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(features).kneighbors(return_distance=False)
+    votes = (labels[nearest][:, :, None] == np.arange(int(labels.max()) + 1)).sum(axis=1)
+    return float((votes.argmax(axis=1) == labels).mean())

@@ -1,0 +1,265 @@
+"""Score one candidate on the target's labelled rows; what was scored is kept by content."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rootstock.backbone import Encoder, locate, new_encoder
+from rootstock.classifier import Classifier, input_hash, read_card, training_hashes
+from rootstock.errors import DataError
+from rootstock.files import sha256_of_json, sha256_of_source, write_text
+from rootstock.head import log_probabilities, logistic_head, scaled
+from rootstock.params import BackboneParams, DataParams, SimilarityParams
+from rootstock.part import Labelled, Pair, Rows, Unlabelled
+from rootstock.records import Dataset, Incumbent, PreparedData, Value
+from rootstock.rows import EmbeddedRows, EncoderSource, bare_encoder, feature_folder, read_split, tuned_encoder
+from rootstock.similarity.candidates import CandidateSpec
+from rootstock.similarity.label_match import match_labels, rename_classes
+from rootstock.similarity.representation import representation_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Inverse penalty of the heads fitted on sources: they have many rows, so it hardly matters.
+SOURCE_INVERSE_PENALTY = 10.0
+
+
+class CandidateScores(Value):
+    """One candidate, scored."""
+
+    name: str
+    scores: dict[str, float | None]
+    matched_labels: dict[str, str]
+    rows: int
+    notes: tuple[str, ...]
+    excluded: str | None
+
+
+def embed_dataset(name: str, dataset: Dataset, *, data: DataParams, backbone: BackboneParams, workspace: str) -> EmbeddedRows:
+    """Features of a data set's labelled rows under the backbone ``name``: computed once, then kept for every use."""
+    return _bare(name, data=data, backbone=backbone, workspace=workspace).rows(dataset, "train")
+
+
+def score_candidate(
+    spec: CandidateSpec,
+    prepared: PreparedData,
+    incumbent: Incumbent,
+    *,
+    data: DataParams,
+    backbone: BackboneParams,
+    similarity: SimilarityParams,
+    workspace: str,
+    seed: int,
+) -> CandidateScores:
+    """Every metric of one candidate, on the rows that ``rows_to_score`` gives.
+
+    Raises nothing for a candidate that cannot be scored: the reason stands in ``excluded``.
+    """
+    key = _key(spec, prepared, incumbent, data=data, backbone=backbone, similarity=similarity, seed=seed)
+    path = Path(workspace) / "scores" / f"{key[:32]}.json"
+    if path.is_file():
+        try:
+            return CandidateScores.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValueError:  # half a file of another time: score again
+            path.unlink()
+    try:
+        found = _score(
+            spec, prepared, incumbent, data=data, backbone=backbone, similarity=similarity, workspace=workspace, seed=seed
+        )
+    except DataError as error:
+        if spec.backbone == backbone.name and spec.kind == "backbone":
+            raise
+        return _not_scored(spec, similarity, str(error))
+    write_text(path, found.model_dump_json(indent=1) + "\n")
+    return found
+
+
+def rows_to_score(prepared: PreparedData, everything: Rows, incumbent: Incumbent) -> tuple[NDArray[np.int64], dict[str, str]]:
+    """Indices of the labelled rows that candidates are scored on, the same for all; and the versions that cannot be scored.
+
+    A version in the registry is scored on rows that it has not learned from. If those are fewer than two a class, it is not scored.
+    """
+    import numpy as np
+
+    hashes = [input_hash(value) for value in everything.inputs]
+    kept = np.argsort(hashes, kind="stable")  # in whatever order they come, the same rows fall into the same folds
+    refused: dict[str, str] = {}
+    for name, folder in _version_folders(incumbent).items():
+        seen = training_hashes(folder)
+        unseen = np.array([i for i in kept if hashes[i] not in seen], dtype=np.int64)
+        counts = np.bincount(everything.labels[unseen], minlength=len(prepared.target.labels))
+        if counts.min() >= 2:
+            kept = unseen
+        else:
+            refused[name] = (
+                f"it has already learned from {len(kept) - len(unseen)} of the {len(kept)} labelled rows; "
+                "scoring it needs 2 new ones a class"
+            )
+    return kept, refused
+
+
+def _version_folders(incumbent: Incumbent) -> dict[str, Path]:
+    found = {"champion": Path(incumbent.model.path)} if incumbent.model is not None else {}
+    return found | {f"version {earlier.version}": Path(earlier.model.path) for earlier in incumbent.earlier}
+
+
+def _key(
+    spec: CandidateSpec,
+    prepared: PreparedData,
+    incumbent: Incumbent,
+    *,
+    data: DataParams,
+    backbone: BackboneParams,
+    similarity: SimilarityParams,
+    seed: int,
+) -> str:
+    source = next((each.splits["train"].sha256 for each in prepared.sources if each.name == spec.source), None)
+    versions = {"champion": incumbent.model, **{f"version {e.version}": e.model for e in incumbent.earlier}}
+    return sha256_of_json(
+        [
+            _code(),
+            spec.model_dump(mode="json"),
+            prepared.target.splits["train"].sha256,
+            prepared.target.splits["unused"].sha256 if "unused" in prepared.target.splits else None,
+            prepared.target.labels,
+            source,
+            {name: model.sha256 for name, model in versions.items() if model is not None},
+            [data.modality.model_dump(mode="json"), backbone.pooling],
+            [metric.model_dump(mode="json") for metric in similarity.metrics],
+            [similarity.label_match_cosine, similarity.unlabelled_rows],
+            seed,
+        ]
+    )
+
+
+@cache
+def _code() -> str:
+    return sha256_of_source(Path(__file__).parent.parent)
+
+
+def _score(
+    spec: CandidateSpec,
+    prepared: PreparedData,
+    incumbent: Incumbent,
+    *,
+    data: DataParams,
+    backbone: BackboneParams,
+    similarity: SimilarityParams,
+    workspace: str,
+    seed: int,
+) -> CandidateScores:
+    first = _bare(backbone.name, data=data, backbone=backbone, workspace=workspace)
+    everything = first.rows(prepared.target, "train")
+    rows, refused = rows_to_score(prepared, everything, incumbent)
+    if why := spec.excluded or refused.get(spec.name):
+        return _not_scored(spec, similarity, why)
+    encoder = _encoder(spec, incumbent, data=data, backbone=backbone, workspace=workspace, seed=seed)
+    target = _labelled(encoder.rows(prepared.target, "train"), prepared.target.labels, rows)
+    _refuse_flat(target.features, "the target's rows")
+    more = _unlabelled(prepared.target, encoder, similarity.unlabelled_rows)
+    source = next((each for each in prepared.sources if each.name == spec.source), None)
+    matched: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
+    if source is not None:
+        lent = _labelled(encoder.rows(source, "train"), source.labels, None)
+        _refuse_flat(lent.features, f"the rows of {source.name}")
+        head = logistic_head(lent.features, lent.labels, classes=len(source.labels), inverse_penalty=SOURCE_INVERSE_PENALTY)
+        said = log_probabilities(target.features, head)
+        matched = match_labels(
+            prepared.target.labels, source.labels, embed=_embed_names(encoder, data), threshold=similarity.label_match_cosine
+        )
+        notes = _notes(matched, prepared.target.labels, source)
+        names, offered = rename_classes(source.labels, matched), representation_of(target.features, said)
+        pair = Pair(target, lent, said, names, offered, data.modality, seed, more)
+    elif spec.kind in ("champion", "version"):
+        folder = _version_folders(incumbent)[spec.name]
+        card = read_card(folder)
+        said = log_probabilities(target.features, Classifier.load_head(folder), normalise=card.normalise)
+        matched = {label: label for label in prepared.target.labels if label in card.labels}
+        pair = Pair(target, None, said, card.labels, scaled(target.features), data.modality, seed, more)
+    else:
+        pair = Pair(target, None, None, (), scaled(target.features), data.modality, seed, more)
+    scores = {metric.name: metric.measure(pair) for metric in similarity.metrics}
+    return CandidateScores(name=spec.name, scores=scores, matched_labels=matched, rows=len(rows), notes=notes, excluded=None)
+
+
+def _not_scored(spec: CandidateSpec, similarity: SimilarityParams, why: str) -> CandidateScores:
+    nothing: dict[str, float | None] = {metric.name: None for metric in similarity.metrics}
+    return CandidateScores(name=spec.name, scores=nothing, matched_labels={}, rows=0, notes=(), excluded=why)
+
+
+def _labelled(rows: EmbeddedRows, classes: tuple[str, ...], indices: NDArray[np.int64] | None) -> Labelled:
+    if indices is None:
+        return Labelled(rows.inputs, rows.features, rows.layer_mean, rows.labels, classes)
+    inputs = [rows.inputs[i] for i in indices]
+    return Labelled(inputs, rows.features[indices], rows.layer_mean[indices], rows.labels[indices], classes)
+
+
+def _unlabelled(target: Dataset, encoder: EncoderSource, rows: int) -> Unlabelled | None:
+    """The first so many of the target's rows that are neither labelled nor tested on, in an order that their content decides."""
+    if not rows or "unused" not in target.splits or not target.splits["unused"].rows:
+        return None
+    inputs = sorted(read_split(target, "unused")["input"], key=input_hash)[:rows]
+    key = sha256_of_json([target.splits["unused"].sha256, rows])
+    return Unlabelled(inputs, encoder.embed(inputs, rows_sha256=key, label=f"embedding {target.name}, unlabelled"))
+
+
+def _refuse_flat(features: NDArray[np.float64], whose: str) -> None:
+    """Features that are the same for every row tell nothing. Raises DataError."""
+    if not (features.std(axis=0) > 0).any():
+        raise DataError(f"expected features that differ between rows, found {whose} all alike; the backbone cannot read them")
+
+
+def _notes(matched: dict[str, str], labels: Sequence[str], source: Dataset) -> tuple[str, ...]:
+    renamed = [f"{mine} = {theirs}" for mine, theirs in sorted(matched.items()) if mine != theirs]
+    notes = [f"labels taken for the same: {', '.join(renamed)}"] if renamed else []
+    if not matched:
+        found = ", ".join(source.labels[:3]) + (", ..." if len(source.labels) > 3 else "")
+        notes.append(f"none of its {len(source.labels)} labels ({found}) means one of the target's: its head is not carried over")
+    elif missing := [label for label in labels if label not in matched]:
+        notes.append(f"it knows nothing of {', '.join(missing)}")
+    return tuple(notes)
+
+
+def _embed_names(encoder: EncoderSource, data: DataParams) -> Callable[[Sequence[str]], NDArray[np.float64]] | None:
+    """Embeds class names where the backbone reads text; None where it does not."""
+    if data.modality.name != "text":
+        return None
+    return lambda names: encoder.embed(list(names), rows_sha256=sha256_of_json(list(names)), label="class names")
+
+
+def _bare(name: str, *, data: DataParams, backbone: BackboneParams, workspace: str) -> EncoderSource:
+    return bare_encoder(
+        name, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows, cache_folder=feature_folder(workspace)
+    )
+
+
+def _encoder(
+    spec: CandidateSpec, incumbent: Incumbent, *, data: DataParams, backbone: BackboneParams, workspace: str, seed: int
+) -> EncoderSource:
+    kept = feature_folder(workspace)
+    if spec.kind == "scratch":
+        folder = locate(spec.backbone)
+
+        def load() -> Encoder:
+            return Encoder(
+                new_encoder(folder, seed),
+                data.modality.load_processor(folder),
+                data.modality,
+                backbone.pooling,
+                backbone.batch_rows,
+            )
+
+        bare = _bare(spec.backbone, data=data, backbone=backbone, workspace=workspace)
+        return EncoderSource(sha256_of_json([bare.key, "scratch", seed]), load, kept)
+    if spec.kind == "champion" and incumbent.model is not None:
+        return tuned_encoder(incumbent.model, batch_rows=backbone.batch_rows, cache_folder=kept)
+    for earlier in incumbent.earlier:
+        if spec.name == f"version {earlier.version}":
+            return tuned_encoder(earlier.model, batch_rows=backbone.batch_rows, cache_folder=kept)
+    return _bare(spec.backbone, data=data, backbone=backbone, workspace=workspace)

@@ -1,0 +1,174 @@
+"""What a run would take, before it is paid for: nothing that costs is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rootstock.data import registry
+from rootstock.params import Params
+from rootstock.records import Incumbent, PreparedData, Record, Resolution, SourceRanking, TunedBackbone, Value
+from rootstock.rows import read_split
+from rootstock.stages import STAGES, find_stage, load_intact, run_key, run_stage, stage_folder, stage_key
+
+from rootstock_flows.document import RUN_FILE
+from rootstock_flows.embeddings import embedding_mark
+from rootstock_flows.ranking_table import aligned
+from rootstock_flows.rates import Measured, from_runs, from_sample, measure_embedding, measured_runs
+from rootstock_flows.workload import Sizes, candidates_of, rounds_at_most, sizes_from_cards, sizes_of, work_of
+
+#: Stages that only look something up: they are run for the plan too, for what they find decides what is kept.
+LOOK_UPS = ("resolve", "incumbent", "history")
+#: The stage ``rank`` is planned as what it consists of.
+PARTS_OF_RANK = ("embed", "score")
+
+
+class Step(Value):
+    """One line of a plan."""
+
+    stage: str
+    work: int
+    """row passes; 1 where rows do not matter"""
+    seconds: float
+    cached: bool
+    """its result is kept and will be reused"""
+    basis: str
+    """where the prediction comes from"""
+
+
+class Plan(Value):
+    """What a run would do now, and how long that would take."""
+
+    steps: tuple[Step, ...]
+    seconds: float
+    price_per_hour: float | None
+    cost: float | None
+    unchanged: bool
+    """the champion was made from these very inputs: a run would end after looking"""
+
+
+def make_plan(params: Params, *, price_per_hour: float | None = None) -> Plan:
+    """Predict the run of ``params``; ``price_per_hour`` is of the machine, in any currency.
+
+    Raises what ``resolve`` and the registries raise for a task that could not be run at all.
+    """
+    kept, key = kept_records(params)
+    resolution, incumbent = kept[Resolution], kept[Incumbent]
+    assert isinstance(resolution, Resolution) and isinstance(incumbent, Incumbent)  # noqa: PT018
+    prepared = kept.get(PreparedData)
+    sizes = sizes_of(prepared) if isinstance(prepared, PreparedData) else _sizes_ahead(resolution, params)
+    work = _work(kept, sizes, incumbent, params)
+    unchanged = incumbent.run_key == key and (Path(params.workspace) / "runs" / key[:16] / RUN_FILE).is_file()
+    steps = _steps(kept, work, params, resolution, unchanged=unchanged)
+    seconds = sum(step.seconds for step in steps)
+    cost = None if price_per_hour is None else seconds * price_per_hour / 3600
+    return Plan(steps=steps, seconds=round(seconds, 1), price_per_hour=price_per_hour, cost=cost, unchanged=unchanged)
+
+
+def kept_records(params: Params) -> tuple[dict[type[Record], Record], str]:
+    """Records that the next run would find kept, and the run's key. What follows a record that is not kept counts as not kept."""
+    found: dict[type[Record], Record] = {}
+    key = "plan"
+    for stage in STAGES:
+        if not set(stage.inputs) <= set(found) or stage.name == "register":
+            continue
+        folder = stage_folder(stage, stage_key(stage, found, params), params.workspace)
+        if stage.name in LOOK_UPS:
+            found[stage.output] = run_stage(stage, found, params=params, folder=folder, run_key=key)
+            if stage.name == "resolve":
+                key = run_key(found[stage.output], params)
+        elif (record := load_intact(stage, folder)[0]) is not None:
+            found[stage.output] = record
+    return found, key
+
+
+def _sizes_ahead(resolution: Resolution, params: Params) -> Sizes:
+    place = Path(resolution.registry)
+    sources = {source.dataset: registry.read_card(place, source) for source in resolution.sources}
+    return sizes_from_cards(registry.read_card(place, resolution.target), sources, params.data)
+
+
+def _work(kept: Mapping[type[Record], Record], sizes: Sizes, incumbent: Incumbent, params: Params) -> dict[str, int]:
+    """What is to be done at most, as far as it is not decided yet what will be learned from."""
+    versions = (incumbent.model is not None) + len(incumbent.earlier)
+    tuned = kept.get(TunedBackbone)
+    work = work_of(
+        sizes,
+        params,
+        candidates=candidates_of(sizes, params, versions=versions),
+        tuned_rows=tuned.rows if isinstance(tuned, TunedBackbone) else max(sizes.sources.values(), default=0),
+        rounds=rounds_at_most(sizes, params),
+    )
+    prepared = kept.get(PreparedData)
+    if isinstance(prepared, PreparedData):
+        work["embed"] = _rows_to_embed(prepared, params)
+    return work
+
+
+def _rows_to_embed(prepared: PreparedData, params: Params) -> int:
+    files = [dataset.splits["train"] for dataset in (prepared.target, *prepared.sources)]
+    names = (params.backbone.name, *params.backbone.alternatives)
+    return sum(file.rows for name in names for file in files if not embedding_mark(name, file.sha256, params).is_file())
+
+
+def _steps(
+    kept: Mapping[type[Record], Record], work: dict[str, int], params: Params, resolution: Resolution, *, unchanged: bool
+) -> tuple[Step, ...]:
+    past = measured_runs(params.workspace)
+    names = [part for stage in STAGES for part in (PARTS_OF_RANK if stage.name == "rank" else (stage.name,))]
+    cached = {name for name in names if _is_cached(name, kept, work, unchanged=unchanged)}
+    unmeasured = [name for name in names if name not in cached and name not in past]
+    sample = _sample_rate(kept, params, resolution) if any(name not in LOOK_UPS for name in unmeasured) else 0.0
+    return tuple(
+        Step(stage=name, work=work[name], seconds=0.0, cached=True, basis="kept")
+        if name in cached
+        else _step(name, work[name], past.get(name, ()), sample)
+        for name in names
+    )
+
+
+def _is_cached(name: str, kept: Mapping[type[Record], Record], work: Mapping[str, int], *, unchanged: bool) -> bool:
+    if name in LOOK_UPS:
+        return unchanged and name == "history"
+    if name in PARTS_OF_RANK:
+        return unchanged or SourceRanking in kept or (name == "embed" and work["embed"] == 0)
+    return unchanged or find_stage(name).output in kept
+
+
+def _step(name: str, work: int, past: tuple[Measured, ...], sample: float) -> Step:
+    if past:
+        seconds, basis = from_runs(name, work, past), f"{len(past)} earlier run{'s' if len(past) > 1 else ''}"
+    else:
+        seconds = from_sample(name, work, sample)
+        basis = "typical" if work == 1 else f"embedding {1 / sample:.0f} rows/s, measured now"
+    return Step(stage=name, work=work, seconds=round(seconds, 2), cached=False, basis=basis)
+
+
+def _sample_rate(kept: Mapping[type[Record], Record], params: Params, resolution: Resolution) -> float:
+    prepared = kept.get(PreparedData)
+    if isinstance(prepared, PreparedData):
+        rows = read_split(prepared.target, "train")
+    else:
+        rows = registry.read_rows(Path(resolution.registry), resolution.target)
+    return measure_embedding(list(rows["input"]), params)
+
+
+def plan_text(plan: Plan) -> str:
+    """The plan as a table with its sum."""
+    rows: list[dict[str, object]] = [
+        {
+            "stage": f"rank: {step.stage}" if step.stage in PARTS_OF_RANK else step.stage,
+            "row passes": "" if step.work == 1 else f"{step.work:,}",
+            "seconds": "" if step.cached else f"{step.seconds:.1f}",
+            "kept": "yes" if step.cached else "no",
+            "basis": step.basis,
+        }
+        for step in plan.steps
+    ]
+    cost = "" if plan.cost is None else f", cost {plan.cost:.4f} at {plan.price_per_hour:g} an hour"
+    end = "\nnothing changed since the champion was made: a run would end after looking" if plan.unchanged else ""
+    return "\n".join([*aligned(rows), "", f"about {_duration(plan.seconds)}{cost}, and the start of Prefect's server{end}"])
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

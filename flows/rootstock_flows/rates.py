@@ -1,0 +1,112 @@
+"""How long a row takes in each stage: from the runs in the workspace, or from embedding a few rows now."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rootstock.errors import ParamsError
+from rootstock.params import Params, parse_params
+from rootstock.records import PreparedData, load_json
+from rootstock.rows import bare_encoder, feature_folder
+
+from rootstock_flows.workload import sizes_of, work_of
+
+#: So many runs, the newest, say how fast this machine is.
+RUNS = 10
+#: Rows embedded to measure, where there is no run yet.
+SAMPLE_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Typical:
+    """What a stage takes where nothing was measured."""
+
+    fixed: float
+    """seconds, whatever the rows"""
+    passes: float
+    """cost of a row pass, in rows embedded"""
+
+
+#: As runs of the demo took on two cores; a training pass goes forward and back, but through the last layers only where so tuned.
+TYPICAL: dict[str, Typical] = {
+    "resolve": Typical(0.5, 0.0), "incumbent": Typical(2.5, 0.0), "history": Typical(0.5, 0.0), "prepare": Typical(1.0, 0.02),
+    "validate": Typical(6.0, 0.02), "embed": Typical(1.0, 1.0), "score": Typical(2.0, 0.1), "select": Typical(0.5, 1.5),
+    "tune": Typical(0.5, 2.0), "finetune": Typical(0.5, 1.5), "ladder": Typical(0.5, 1.5), "evaluate": Typical(1.0, 0.6),
+    "decide": Typical(0.2, 0.0), "register": Typical(2.0, 0.0),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One stage of one earlier run."""
+
+    work: int
+    seconds: float
+
+
+def measured_runs(workspace: str) -> dict[str, tuple[Measured, ...]]:
+    """Stage -> what it took in the newest runs; stages that were not run then, or had nothing to do, are left out."""
+    paths = sorted((Path(workspace) / "runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)[-RUNS:]
+    found: dict[str, list[Measured]] = {}
+    for path in paths:
+        for stage, measured in _measured(load_json(path)):
+            found.setdefault(stage, []).append(measured)
+    return {stage: tuple(each) for stage, each in found.items()}
+
+
+def _measured(document: Mapping[str, Any]) -> Iterable[tuple[str, Measured]]:
+    """What the stages of a run took that it did not reuse; nothing for the document of another version."""
+    try:
+        params = parse_params(document["params"], "run.json")
+        prepared = PreparedData.model_validate(document["data"]["prepared"])
+    except (KeyError, ValueError, ParamsError):
+        return
+    scoring = document.get("scoring")
+    work = work_of(
+        sizes_of(prepared),
+        params,
+        candidates=scoring["candidates"] if scoring else 0,
+        tuned_rows=document["source_tuning"]["rows"] if document["source_tuning"] else 0,
+        rounds=tuple((len(scores), scores[0]["source_rows"]) for scores in (document["selection"] or {"rounds": ()})["rounds"]),
+    )
+    work["embed"] = sum(each["rows"] for each in scoring["embeddings"]) if scoring else 0
+    took = dict(document["seconds"])
+    if scoring:
+        took |= {"embed": scoring["embedding_seconds"], "score": scoring["scoring_seconds"]}
+    for stage, seconds in took.items():
+        if stage not in document["reused"] and work.get(stage):
+            yield stage, Measured(work[stage], seconds)
+
+
+def from_runs(stage: str, work: int, measured: Sequence[Measured]) -> float:
+    """Seconds for ``work`` row passes: what does not grow with them, and the median over the runs of what does."""
+    fixed = min(TYPICAL[stage].fixed, *(each.seconds for each in measured))
+    if not TYPICAL[stage].passes:
+        return statistics.median(each.seconds for each in measured)
+    return fixed + work * statistics.median((each.seconds - fixed) / each.work for each in measured)
+
+
+def from_sample(stage: str, work: int, seconds_per_row: float) -> float:
+    """Seconds for ``work`` row passes, where embedding a row takes ``seconds_per_row``."""
+    return TYPICAL[stage].fixed + work * TYPICAL[stage].passes * seconds_per_row
+
+
+def measure_embedding(inputs: Sequence[Any], params: Params) -> float:
+    """Seconds that the first backbone takes to embed a row, by embedding up to 64 of ``inputs`` now; nothing is kept."""
+    from rootstock.backbone import Encoder
+
+    source = bare_encoder(
+        params.backbone.name, params.data.modality, pooling=params.backbone.pooling, batch_rows=params.backbone.batch_rows,
+        cache_folder=feature_folder(params.workspace),
+    )  # fmt: skip
+    encoder: Encoder = source.load()
+    sample = list(inputs)[:SAMPLE_ROWS]
+    encoder.embed(sample[:4], "warming up")
+    started = time.perf_counter()
+    encoder.embed(sample, "measuring")
+    return (time.perf_counter() - started) / len(sample)

@@ -1,0 +1,80 @@
+"""The frozen prefix: computed once, and the same training as if it were computed every time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rootstock.finetuning import lora as lora_file
+from rootstock.finetuning.frozen_prefix import split_encoder, through_prefix
+
+
+@pytest.fixture
+def steady(toy):
+    """The toy's encoder without dropout, which would differ between the two ways."""
+    encoder = toy.encoder.load()
+    for module in encoder.model.modules():
+        if type(module).__name__ == "Dropout":
+            module.p = 0.0
+    return encoder
+
+
+def test_prefix_and_suffix_give_what_the_whole_gives(toy, steady):
+    prefix, suffix = split_encoder(steady, 1)
+    states = through_prefix(prefix, toy.train, label="x")
+    assert np.abs(suffix.embed(states.inputs) - steady.embed(toy.train.inputs)).max() < 2e-3  # half precision between the layers
+
+
+def test_the_hidden_states_hold_no_padding(toy, steady):
+    states = through_prefix(split_encoder(steady, 1)[0], toy.train, label="x")
+    tokens = [len(steady.processor(text)["input_ids"]) for text in toy.train.inputs]
+    assert [len(rows) for rows in states.inputs] == tokens
+
+
+def test_training_gives_the_same_losses_with_and_without_it(toy, make_method, monkeypatch):
+    def load():
+        encoder = toy.encoder.load()
+        for module in encoder.model.modules():
+            if type(module).__name__ == "Dropout":
+                module.p = 0.0
+        return encoder
+
+    start = replace(toy.start, load=load)
+    # One batch an epoch: the two ways sort rows by another length, so that smaller batches would hold other rows.
+    method = make_method["lora"](last_layers=1, batch_rows=64, epochs=3)
+    cached = method.fit(start, toy.train, heldout=toy.test, setting=None, seed=0)
+    monkeypatch.setattr(lora_file, "split_encoder", lambda *_: None)
+    plain = method.fit(start, toy.train, heldout=toy.test, setting=None, seed=0)
+    assert cached.losses == pytest.approx(plain.losses, rel=5e-3)
+    assert np.abs(cached.heldout[3.0] - plain.heldout[3.0]).max() < 0.01
+    assert np.abs(cached.encoder.embed(toy.test.inputs) - plain.encoder.embed(toy.test.inputs)).max() < 0.02
+
+
+def test_only_layers_above_the_prefix_are_changed(toy, make_method):
+    before = toy.encoder.load().model.state_dict()
+    fitted = make_method["lora"](last_layers=1).fit(toy.start, toy.train, heldout=None, setting=None, seed=0)
+    merged = fitted.encoder.model.merge_and_unload().state_dict()
+    changed = {name for name in before if not np.array_equal(before[name].numpy(), merged[name].numpy())}
+    assert changed
+    assert all(name.startswith("encoder.layer.1.attention.self.") for name in changed)
+
+
+def test_an_encoder_that_cannot_be_cut_is_trained_whole(steady):
+    assert split_encoder(steady, 0) is None
+    steady.model.encoder.layer = None
+    assert split_encoder(steady, 1) is None
+
+
+def test_states_too_large_for_memory_are_not_kept(toy, steady, monkeypatch):
+    monkeypatch.setattr("rootstock.finetuning.frozen_prefix.LARGEST_BYTES", 1000)
+    assert through_prefix(split_encoder(steady, 1)[0], toy.train, label="x") is None
+
+
+def test_the_rows_and_the_encoder_are_not_changed(toy, steady):
+    inputs, weights = list(toy.train.inputs), {k: v.clone() for k, v in steady.model.state_dict().items()}
+    prefix, suffix = split_encoder(steady, 1)
+    suffix.embed(through_prefix(prefix, toy.train, label="x").inputs)
+    assert list(toy.train.inputs) == inputs
+    assert all((weights[k] == v).all() for k, v in steady.model.state_dict().items())
+    assert len(steady.model.encoder.layer) == 2

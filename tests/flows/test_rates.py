@@ -1,0 +1,85 @@
+"""How long stages take, from what runs have written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rootstock_flows.rates import TYPICAL, Measured, from_runs, from_sample, measure_embedding, measured_runs
+from rootstock_flows.workload import sizes_of, work_of
+
+
+def test_a_stage_that_grows_with_rows_is_scaled_by_the_median():
+    fixed = TYPICAL["tune"].fixed
+    runs = [Measured(100, fixed + 1), Measured(200, fixed + 4), Measured(100, fixed + 50)]
+    assert from_runs("tune", 300, runs) == pytest.approx(fixed + 300 * 0.02)
+
+
+def test_a_stage_that_does_not_takes_as_long_as_it_did():
+    assert from_runs("resolve", 1, [Measured(1, 2.0), Measured(1, 4.0), Measured(1, 3.0)]) == 3.0
+
+
+def test_a_stage_faster_than_what_is_typical_is_not_predicted_slower():
+    assert from_runs("validate", 100, [Measured(100, 0.5)]) == pytest.approx(0.5)
+
+
+def test_without_runs_a_training_pass_costs_more_than_embedding():
+    assert from_sample("embed", 1000, 0.01) < from_sample("tune", 1000, 0.01)
+
+
+@pytest.fixture
+def run_file(tiny_data, tiny_params):
+    """Writes the document of a run into the workspace, with changes."""
+
+    def write(number: int = 0, **changed: object) -> None:
+        document = {
+            "params": tiny_params.model_dump(mode="json"),
+            "data": {"prepared": tiny_data.model_dump(mode="json")},
+            "scoring": {
+                "task_runner": "thread", "workers": 2, "candidates": 5, "seconds": 6.0, "embedding_seconds": 4.0,
+                "scoring_seconds": 2.0,
+                "embeddings": [{"backbone": "b", "dataset": "related", "rows": 60, "seconds": 3.0}],
+            },
+            "selection": {"rounds": [[{"source_rows": 30}, {"source_rows": 30}]]},
+            "source_tuning": {"rows": 60},
+            "seconds": {"resolve": 0.3, "rank": 9.0, "select": 8.0, "tune": 7.0, "finetune": 6.0},
+            "reused": ["finetune"],
+        }  # fmt: skip
+        path = Path(f"workspace/runs/{number}/run.json")
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(document | changed), encoding="utf-8")
+
+    return write
+
+
+def test_a_run_tells_what_its_stages_took_and_how_much_they_did(run_file, tiny_data, tiny_params):
+    run_file()
+    found = measured_runs("workspace")
+    work = work_of(sizes_of(tiny_data), tiny_params, candidates=5, tuned_rows=60, rounds=((2, 30),))
+    assert found["tune"] == (Measured(work["tune"], 7.0),)
+    assert found["select"] == (Measured(work["select"], 8.0),)
+    assert found["embed"] == (Measured(60, 4.0),)
+    assert found["score"] == (Measured(work["score"], 2.0),)
+
+
+def test_a_stage_that_was_reused_tells_nothing(run_file):
+    run_file()
+    assert "finetune" not in measured_runs("workspace")
+
+
+def test_a_run_that_embedded_and_tuned_nothing_tells_nothing_of_either(run_file):
+    run_file(scoring=None, source_tuning={"rows": 0}, selection=None)
+    assert set(measured_runs("workspace")) == {"resolve"}
+
+
+def test_the_document_of_another_version_is_passed_over(run_file):
+    run_file(0, params={"task": "old"})
+    run_file(1, data={"prepared": None})
+    assert measured_runs("workspace") == {}
+
+
+def test_embedding_a_sample_gives_seconds_a_row_and_keeps_nothing(tiny_data, tiny_params):
+    workspace = tiny_params.model_copy(update={"workspace": "workspace"})
+    assert 0 < measure_embedding(["the keel of a boat"] * 100, workspace) < 1
+    assert not Path("workspace").exists()

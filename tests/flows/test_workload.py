@@ -1,0 +1,85 @@
+"""How much a run has to do."""
+
+from __future__ import annotations
+
+import pytest
+from rootstock.params import DataParams, parse_params
+from rootstock_flows.workload import Sizes, candidates_of, rounds_at_most, sizes_from_cards, sizes_of, work_of
+
+
+@pytest.fixture
+def params(params_mapping):
+    raw = params_mapping()
+    raw["similarity"]["halving"] |= {"candidates": 4, "source_rows": 100}
+    raw["finetuning"]["folds"] = 3
+    return parse_params(raw, "params.yaml")
+
+
+SIZES = Sizes(train=24, test=60, sources={"a": 1000, "b": 500})
+
+
+def data(**changed: object) -> DataParams:
+    values = {"labels": None, "labelled_rows_per_class": None, "test_fraction": 0.25, "test_rows": None, "source_rows": None}
+    return DataParams.model_construct(**(values | changed))
+
+
+CARD = {"class_counts": {"": {"x": 40, "y": 20, "": 100}}}
+
+
+def test_rows_without_a_declared_test_are_held_out_by_class():
+    assert sizes_from_cards(CARD, {}, data()) == Sizes(train=45, test=15, sources={})
+
+
+def test_limits_of_the_params_hold():
+    limited = data(labelled_rows_per_class=12, test_rows=10, source_rows=30, labels=("x",))
+    assert sizes_from_cards(CARD, {"s": CARD, "t": {"class_counts": {"": {"z": 7}}}}, limited) == Sizes(12, 10, {"s": 30, "t": 7})
+
+
+def test_a_declared_test_is_taken_as_it_is():
+    card = {"class_counts": {"train": {"x": 8, "y": 9}, "test": {"x": 3, "y": 4}, "unused": {"x": 90}}}
+    assert sizes_from_cards(card, {}, data()) == Sizes(train=17, test=7, sources={})
+
+
+def test_the_cards_tell_what_prepare_then_cuts(tiny_data, tiny_params):
+    import pandas as pd
+    from rootstock.data.card import make_card
+
+    def card(frames):
+        return make_card(pd.concat(frames), modality="text", origin="test")
+
+    target = card([pd.read_parquet(f"target-{split}.parquet").assign(split=split) for split in ("train", "test")])
+    sources = {name: card([pd.read_parquet(f"{name}-train.parquet").assign(split="")]) for name in ("related", "unrelated")}
+    assert sizes_from_cards(target, sources, tiny_params.data) == sizes_of(tiny_data)
+
+
+def test_rounds_of_trying_halve_candidates_and_double_rows(params):
+    assert rounds_at_most(Sizes(24, 60, dict.fromkeys("abcde", 1000)), params) == ((4, 100), (2, 200))
+    assert rounds_at_most(SIZES, params) == ((2, 100),)
+
+
+def test_nothing_is_tried_of_fewer_than_two(params):
+    assert rounds_at_most(Sizes(24, 60, {"a": 1000}), params) == ()
+    none = params.similarity.halving.model_copy(update={"candidates": 0})
+    off = params.model_copy(update={"similarity": params.similarity.model_copy(update={"halving": none})})
+    assert rounds_at_most(SIZES, off) == ()
+
+
+def test_embedding_grows_with_backbones_and_not_with_candidates(params):
+    two = params.model_copy(update={"backbone": params.backbone.model_copy(update={"alternatives": ("other",)})})
+    few, many = (work_of(SIZES, params, candidates=count, tuned_rows=0, rounds=())["embed"] for count in (3, 200))
+    assert few == many == 24 + 1500
+    assert work_of(SIZES, two, candidates=3, tuned_rows=0, rounds=())["embed"] == 2 * few
+
+
+def test_row_passes_by_hand(params):
+    work = work_of(SIZES, params, candidates=5, tuned_rows=1000, rounds=((2, 100),))
+    epochs = {"source": 2, "halving": 2, "methods": 1 + 6, "scratch": 10}
+    assert work["prepare"] == 24 + 60 + 1500
+    assert work["tune"] == epochs["source"] * 1000
+    assert work["select"] == epochs["halving"] * 200
+    assert work["finetune"] == 24 * (2 * 3 * epochs["methods"] + 6)
+    assert work["ladder"] == 24 * (epochs["scratch"] + 3 * epochs["methods"]) + 60
+
+
+def test_candidates_are_the_product_of_backbones_and_sources_with_versions_and_controls(params):
+    assert candidates_of(SIZES, params, versions=2) == 1 + 2 + 1 + 2
