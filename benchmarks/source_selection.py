@@ -29,6 +29,7 @@ from rootstock.part import SimilarityMetric
 from rootstock.records import Outcome
 from rootstock.similarity.evidence import evidence_of
 from rootstock.similarity.gain_model import GainModel
+from rootstock.similarity.head_agreement import SHARED_UNITS
 from rootstock.similarity.outcomes import OUTCOMES_FILE, bundled_outcomes
 from scipy.stats import weightedtau
 from sklearn.metrics import roc_auc_score
@@ -68,7 +69,8 @@ def read_cells(family: str, metrics: tuple[SimilarityMetric, ...]) -> list[Cell]
     """Every ranking of a family's tables."""
     outcomes = pd.read_csv(HERE / f"transfer_outcomes_{family}.csv", keep_default_na=False)
     scores = pd.read_csv(HERE / f"transfer_scores_{family}.csv", keep_default_na=False)
-    names = [metric.name for metric in metrics]
+    units = {metric.name: metric.unit for metric in metrics} | SHARED_UNITS
+    names = list(units)
     numeric = [*names, "source_accuracy", "cpu_seconds"]
     scores[numeric] = scores[numeric].apply(pd.to_numeric, errors="coerce")
     scores["classes"] = scores["classes"].astype(int) if "classes" in scores else 2
@@ -84,7 +86,7 @@ def read_cells(family: str, metrics: tuple[SimilarityMetric, ...]) -> list[Cell]
         seen = by_source[names].astype(object).where(by_source[names].notna(), None).to_dict("index")
         sources = tuple(name for name in by_source.index if name != ALONE)
         classes = int(part["classes"].iloc[0])
-        evidence = evidence_of(seen, metrics, alone=ALONE, domains=sources, classes=classes)
+        evidence = evidence_of(seen, units, alone=ALONE, domains=sources, classes=classes)
         chosen = by_source.loc[list(sources)]
         cells.append(
             Cell(

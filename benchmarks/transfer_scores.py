@@ -21,6 +21,7 @@ from rootstock.head import Head, log_probabilities, logistic_head, scaled
 from rootstock.params import load_params
 from rootstock.part import Labelled, Modality, Pair, SimilarityMetric, Unlabelled, parse_part
 from rootstock.similarity.crossvalidated import crossvalidated_correct
+from rootstock.similarity.head_agreement import HEAD_AGREEMENT, MATCHED_CLASSES, head_agreement, votes_of
 from rootstock.similarity.representation import representation_of
 from rootstock_flows.environment import opt_out
 from transfer_outcomes import DRAWS, LABELLED_ROWS, MAX_TOKENS, UNRELATED, Domain, read_family
@@ -48,9 +49,36 @@ def main() -> None:
         for name, d in domains.items()
     }
     own = {name: _own_accuracy(d, features[name]) for name, d in domains.items()}
-    rows = [row | {"source_accuracy": own.get(str(row["source"]))} for row in _cells(domains, features, heads, metrics)]
+    agreed = {name: _agreement(target, domains, features, heads) for name, target in domains.items()}
+    rows = [
+        row
+        | {
+            "source_accuracy": own.get(str(row["source"])),
+            HEAD_AGREEMENT: agreed[str(row["target"])].get(str(row["source"])),
+            MATCHED_CLASSES: _matched(domains, row),
+        }
+        for row in _cells(domains, features, heads, metrics)
+    ]
     table = Path(__file__).with_name(f"transfer_scores_{arguments.family}.csv")
     write_file(table, lambda temporary: pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.5g"))
+
+
+def _matched(domains: dict[str, Domain], row: dict[str, object]) -> float | None:
+    """Share of the target's classes that are among the source's."""
+    if not row["source"]:
+        return None
+    wanted, known = domains[str(row["target"])].classes, domains[str(row["source"])].classes
+    return len(set(wanted) & set(known)) / len(wanted)
+
+
+def _agreement(
+    target: Domain, domains: dict[str, Domain], features: dict[str, NDArray[np.float64]], heads: dict[str, Head]
+) -> dict[str, float | None]:
+    """Source -> agreement with the other sources' heads on the target's rows without labels."""
+    rows = features[target.name][target.unlabelled[:UNLABELLED_ROWS]]
+    sources = [name for name in domains if name != target.name]
+    votes = {name: votes_of(log_probabilities(rows, heads[name]), domains[name].classes, target.classes) for name in sources}
+    return head_agreement(votes, sources=sources)
 
 
 def _own_accuracy(domain: Domain, features: NDArray[np.float64]) -> float:

@@ -79,7 +79,13 @@ def again(task: TaskFolder, first: Document) -> Document:
 
 
 @pytest.fixture(scope="session")
-def served(task: TaskFolder, first: Document, again: Document) -> Served:
+def planned(task: TaskFolder, again: Document) -> dict[str, Document]:
+    """Plans made before anything newer arrives: of the same run again, and of another seed."""
+    return {"same": task.here("plan", "--price", "3.6"), "other": task.here("plan", "--set", "seed=99")}
+
+
+@pytest.fixture(scope="session")
+def served(task: TaskFolder, first: Document, again: Document, planned: dict[str, Document]) -> Served:
     import pandas as pd
 
     rows = pd.read_parquet(task.folder / first["evaluation"]["predictions"]["path"])

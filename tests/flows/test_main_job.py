@@ -49,7 +49,8 @@ def test_the_document_scores_every_candidate(first):
     candidates = {candidate["source"]: candidate for candidate in first["ranking"]["candidates"]}
     assert set(candidates) == {"backbone alone", "market", "letters", "from scratch"}
     metrics = {metric["name"] for metric in first["params"]["similarity"]["metrics"]}
-    assert all(set(candidate["scores"]) == metrics for candidate in candidates.values())
+    shown = metrics | {"head_agreement", "matched_classes"}
+    assert all(set(candidate["scores"]) == shown for candidate in candidates.values())
     assert candidates["market"]["predicted_gain"]["low"] <= candidates["market"]["predicted_gain"]["value"]
     assert first["ranking"]["chosen"] in {None, "market", "letters"}
 
@@ -89,17 +90,18 @@ def test_the_same_run_again_starts_no_stage(again, first):
     assert again["registration"] == first["registration"]
 
 
-def test_a_plan_then_finds_everything_kept_and_costs_only_the_looking(again, task):
-    plan = task.here("plan", "--price", "3.6")
+def test_a_plan_then_finds_everything_kept_and_costs_only_the_looking(planned):
+    plan = planned["same"]
     assert plan["unchanged"] is True
     assert [step["stage"] for step in plan["steps"] if not step["cached"]] == ["resolve", "incumbent"]
     assert plan["cost"] == pytest.approx(plan["seconds"] / 1000, abs=1e-4)
 
 
-def test_a_plan_of_another_seed_keeps_nothing_and_predicts_from_the_run_before(again, task):
-    plan = task.here("plan", "--set", "seed=99")
+def test_a_plan_of_another_seed_keeps_nothing_and_predicts_from_the_run_before(planned, task):
+    plan = planned["other"]
     assert not any(step["cached"] for step in plan["steps"] if step["stage"] not in ("validate", "embed"))
-    assert {step["stage"]: step["basis"] for step in plan["steps"]}["finetune"] == "1 earlier run"
+    bases = {step["stage"]: step["basis"] for step in plan["steps"]}
+    assert bases["evaluate"] == "1 earlier run"  # the stages before it were taken over from the runs that were killed
     assert not (task.workspace / "rankings").exists()
 
 

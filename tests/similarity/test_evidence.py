@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from rootstock.part import NATS
 from rootstock.similarity.evidence import CENTRED, evidence_of
 
-COSINE = SimpleNamespace(name="cosine", unit="cosine")
-LOGLIK = SimpleNamespace(name="loglik", unit=NATS)
+COSINE, LOGLIK = {"cosine": "cosine"}, {"loglik": NATS}
 SCORES = {
     "alone": {"cosine": None, "loglik": -1.0},
     "near": {"cosine": 0.8, "loglik": -0.4},
@@ -21,7 +19,7 @@ SCORES = {
 
 
 def found(classes=4):
-    return evidence_of(SCORES, [COSINE, LOGLIK], alone="alone", domains=["near", "far"], classes=classes)
+    return evidence_of(SCORES, COSINE | LOGLIK, alone="alone", domains=["near", "far"], classes=classes)
 
 
 def test_a_log_likelihood_counts_above_the_backbone_alone_in_units_of_log_c():
@@ -44,13 +42,13 @@ def test_the_distance_from_the_mean_of_the_sources_stands_beside():
 def test_chance_counts_the_same_whatever_the_number_of_classes():
     def chance(classes):
         scores = {"alone": {"loglik": 0.0}, "x": {"loglik": -np.log(classes)}}
-        return evidence_of(scores, [LOGLIK], alone="alone", domains=["x"], classes=classes)["x"]["loglik"]
+        return evidence_of(scores, LOGLIK, alone="alone", domains=["x"], classes=classes)["x"]["loglik"]
 
     assert chance(2) == pytest.approx(chance(77)) == pytest.approx(-1.0)
 
 
 def test_a_ranking_without_sources_has_evidence_of_its_champion():
-    one = evidence_of({"alone": {"loglik": -1.0}, "champion": {"loglik": -0.5}}, [LOGLIK], alone="alone", domains=[], classes=2)
+    one = evidence_of({"alone": {"loglik": -1.0}, "champion": {"loglik": -0.5}}, LOGLIK, alone="alone", domains=[], classes=2)
     assert one["champion"]["loglik" + CENTRED] == one["champion"]["loglik"]
 
 

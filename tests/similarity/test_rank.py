@@ -181,7 +181,7 @@ def test_features_are_computed_once_for_all_runs(ranked, tiny_params, monkeypatc
     for name in ("embed", "embed_layers"):
         monkeypatch.setattr(Encoder, name, lambda *_: pytest.fail("computed again"))
     found = ranked(similarity={"metrics": tiny_params.similarity.metrics[-3:]})
-    assert len(found.candidates[0].scores) == 3
+    assert len(found.candidates[0].scores) == 3 + 2  # and the two that come with every ranking
 
 
 def test_every_candidate_has_a_prediction_but_the_controls(ranked, champion):
@@ -264,3 +264,13 @@ def test_half_a_file_of_scores_is_not_trusted(ranked_before, plain):
     for path in Path("w/scores").glob("*.json"):
         path.write_text(path.read_text()[:40], encoding="utf-8")
     assert ranked_before().sha256() == plain.sha256()
+
+
+def test_heads_of_the_same_classes_are_held_against_one_another(ranked, tiny_data):
+    twin = tiny_data.sources[0].model_copy(update={"name": "twin"})
+    found = ranked(prepared=tiny_data.model_copy(update={"sources": (*tiny_data.sources, twin)}))
+    scores = {c.name: c.scores["head_agreement"] for c in found.candidates}
+    assert scores["related"] == scores["twin"] == 1.0  # the same rows, the same head
+    assert scores["unrelated"] is None
+    matched = {c.name: c.scores["matched_classes"] for c in found.candidates}
+    assert (matched["related"], matched["unrelated"], matched[ALONE]) == (1.0, 0.0, None)

@@ -13,11 +13,15 @@ from rootstock.similarity.candidates import ALONE, CandidateSpec, list_candidate
 from rootstock.similarity.choose import choose, order
 from rootstock.similarity.evidence import evidence_of
 from rootstock.similarity.gain_model import GainModel, Prediction
+from rootstock.similarity.head_agreement import HEAD_AGREEMENT, MATCHED_CLASSES, SHARED_UNITS, head_agreement
 from rootstock.similarity.outcomes import bundled_outcomes, static_prior
 from rootstock.similarity.score import CandidateScores, embed_dataset, score_candidate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+#: Kinds of candidate that have learned some classes.
+WITH_HEAD = ("domain", "champion", "version")
 
 
 def rank(
@@ -42,11 +46,13 @@ def rank(
         )
         for spec in specs
     ]
+    domains = [spec.name for spec, each in zip(specs, scored, strict=True) if spec.kind == "domain" and each.excluded is None]
+    scored = _with_shared_scores(specs, scored, domains, classes=len(prepared.target.labels))
     evidence = evidence_of(
         {each.name: each.scores for each in scored if each.excluded is None},
-        similarity.metrics,
+        {metric.name: metric.unit for metric in similarity.metrics} | SHARED_UNITS,
         alone=ALONE,
-        domains=[spec.name for spec, each in zip(specs, scored, strict=True) if spec.kind == "domain" and each.excluded is None],
+        domains=domains,
         classes=len(prepared.target.labels),
     )
     model = _model(evidence, history)
@@ -75,6 +81,21 @@ def rank(
         projection=_project(prepared, candidates, data=data, backbone=backbone, workspace=workspace),
         seconds=time.perf_counter() - started,
     )
+
+
+def _with_shared_scores(
+    specs: Sequence[CandidateSpec], scored: Sequence[CandidateScores], domains: Sequence[str], *, classes: int
+) -> list[CandidateScores]:
+    """The same scores, and two more: whether other heads confirm its own, and the share of the target's classes that it knows."""
+    agreed = head_agreement({each.name: each.votes for each in scored}, sources=domains)
+    matched = {
+        each.name: len(each.matched_labels) / classes if spec.kind in WITH_HEAD and each.excluded is None else None
+        for spec, each in zip(specs, scored, strict=True)
+    }
+    return [
+        each.model_copy(update={"scores": each.scores | {HEAD_AGREEMENT: agreed[each.name], MATCHED_CLASSES: matched[each.name]}})
+        for each in scored
+    ]
 
 
 def _model(evidence: dict[str, dict[str, float | None]], history: History) -> GainModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from rootstock.part import Labelled, Pair, Rows, Unlabelled
 from rootstock.records import Dataset, Incumbent, PreparedData, Value
 from rootstock.rows import EmbeddedRows, EncoderSource, bare_encoder, feature_folder, read_split, tuned_encoder
 from rootstock.similarity.candidates import CandidateSpec
+from rootstock.similarity.head_agreement import votes_of
 from rootstock.similarity.label_match import match_labels, rename_classes
 from rootstock.similarity.representation import representation_of
 
@@ -34,6 +35,8 @@ class CandidateScores(Value):
 
     name: str
     scores: dict[str, float | None]
+    votes: tuple[int, ...] | None
+    """(n,) what its head says of the target's rows, labelled or not; None without a head that knows two of the classes"""
     matched_labels: dict[str, str]
     rows: int
     notes: tuple[str, ...]
@@ -169,7 +172,8 @@ def _score(
         lent = _labelled(encoder.rows(source, "train"), source.labels, None)
         _refuse_flat(lent.features, f"the rows of {source.name}")
         head = logistic_head(lent.features, lent.labels, classes=len(source.labels), inverse_penalty=SOURCE_INVERSE_PENALTY)
-        said = log_probabilities(target.features, head)
+        say = partial(log_probabilities, head=head)
+        said = say(target.features)
         matched = match_labels(
             prepared.target.labels, source.labels, embed=_embed_names(encoder, data), threshold=similarity.label_match_cosine
         )
@@ -179,18 +183,22 @@ def _score(
     elif spec.kind in ("champion", "version"):
         folder = _version_folders(incumbent)[spec.name]
         card = read_card(folder)
-        said = log_probabilities(target.features, Classifier.load_head(folder), normalise=card.normalise)
+        say = partial(log_probabilities, head=Classifier.load_head(folder), normalise=card.normalise)
+        said = say(target.features)
         matched = {label: label for label in prepared.target.labels if label in card.labels}
         pair = Pair(target, None, said, card.labels, scaled(target.features), data.modality, seed, more)
     else:
         pair = Pair(target, None, None, (), scaled(target.features), data.modality, seed, more)
     scores = {metric.name: metric.measure(pair) for metric in similarity.metrics}
-    return CandidateScores(name=spec.name, scores=scores, matched_labels=matched, rows=len(rows), notes=notes, excluded=None)
+    votes = votes_of(say(pair.domain_features), pair.head_classes, prepared.target.labels) if pair.head_classes else None
+    return CandidateScores(
+        name=spec.name, scores=scores, votes=votes, matched_labels=matched, rows=len(rows), notes=notes, excluded=None
+    )
 
 
 def _not_scored(spec: CandidateSpec, similarity: SimilarityParams, why: str) -> CandidateScores:
     nothing: dict[str, float | None] = {metric.name: None for metric in similarity.metrics}
-    return CandidateScores(name=spec.name, scores=nothing, matched_labels={}, rows=0, notes=(), excluded=why)
+    return CandidateScores(name=spec.name, scores=nothing, votes=None, matched_labels={}, rows=0, notes=(), excluded=why)
 
 
 def _labelled(rows: EmbeddedRows, classes: tuple[str, ...], indices: NDArray[np.int64] | None) -> Labelled:
