@@ -3,8 +3,8 @@
 Reads the tables that ``transfer_outcomes.py`` (accuracy after learning from each source), ``transfer_scores.py`` (similarity
 metrics) and ``transfer_trials.py`` (short tunings) have made. For each target the advisor is calibrated on the other targets
 alone: no outcome in which the target took part, as target or as source, is seen. "advisor, own history" counts those outcomes
-as the team's own, so that a source which did better than it seemed is moved up. With ``--frozen`` the advisor is used as it
-comes with Rootstock, without refitting, for a family it does not know.
+as the team's own, so that a source which did better than it seemed is moved up. With ``--frozen`` the advisor has seen the other
+families alone, as with a task of a user's.
 """
 
 from __future__ import annotations
@@ -27,23 +27,22 @@ from rootstock.finetuning.halving import Trial, run_race
 from rootstock.params import HalvingParams, load_params
 from rootstock.part import SimilarityMetric
 from rootstock.records import Outcome
-from rootstock.similarity.evidence import evidence_of
+from rootstock.similarity.evidence import LEVEL, STANDING, evidence_of
 from rootstock.similarity.gain_model import GainModel
 from rootstock.similarity.head_agreement import SHARED_UNITS
-from rootstock.similarity.outcomes import OUTCOMES_FILE, bundled_outcomes
+from rootstock.similarity.outcomes import ENOUGH_TASKS, OUTCOMES_FILE, bundled_outcomes
 from scipy.stats import weightedtau
 from sklearn.metrics import roc_auc_score
-from transfer_outcomes import BACKBONE, SOURCE_ROWS, UNRELATED
+from transfer_families import FAMILIES, MODALITIES, SOURCE_ROWS, TEXT_BACKBONE, UNRELATED
 
 HERE = Path(__file__).resolve().parent
 CONFIDENCE = 0.9
 DRAWS_OF_TARGETS = 2000
 TARGETS_AT_32 = {"tau": 0.75, "regret_1": 0.5, "worst_regret_1": 2.0, "warning_auc": 0.9, "coverage": (0.86, 0.94)}
 ALONE = ""
+HALVES = ("accuracy_first", "accuracy_second")
 #: Labelled rows of the races that are replayed.
 RACED_ROWS = 32
-#: Families whose outcomes come with Rootstock; sentiment is kept out, to try the advisor on.
-BUNDLED = ("reviews", "docs")
 #: Pairs of domains that share reviews word for word: neither is a source for the other.
 SHARED = {("dvd", "video"), ("video", "dvd")}
 
@@ -61,6 +60,8 @@ class Cell:
     """(s,) realised in this draw"""
     expected: NDArray[np.float64]
     """(s,) realised, mean over draws"""
+    halves: NDArray[np.float64] | None
+    """(2, s) realised, mean over draws, on either half of the test rows"""
     classes: int
     scores: pd.DataFrame
 
@@ -71,15 +72,18 @@ def read_cells(family: str, metrics: tuple[SimilarityMetric, ...]) -> list[Cell]
     scores = pd.read_csv(HERE / f"transfer_scores_{family}.csv", keep_default_na=False)
     units = {metric.name: metric.unit for metric in metrics} | SHARED_UNITS
     names = list(units)
+    scores = scores.reindex(columns=[*scores.columns, *(name for name in names if name not in scores)])
     numeric = [*names, "source_accuracy", "cpu_seconds"]
     scores[numeric] = scores[numeric].apply(pd.to_numeric, errors="coerce")
     scores["classes"] = scores["classes"].astype(int) if "classes" in scores else 2
     table = scores.merge(outcomes, on=["target", "source", "seed", "labelled_rows"])
     table = table[[pair not in SHARED for pair in zip(table["target"], table["source"], strict=True)]].copy()
-    table["gain"] = table["accuracy"] - table.groupby(["target", "seed", "labelled_rows"])["accuracy"].transform(
-        lambda accuracy: accuracy[table.loc[accuracy.index, "source"] == ALONE].iloc[0]
-    )
-    table["expected"] = table.groupby(["target", "source", "labelled_rows"])["gain"].transform("mean")
+    for column in ("accuracy", *(half for half in HALVES if half in table)):
+        gain = table[column] - table.groupby(["target", "seed", "labelled_rows"])[column].transform(
+            lambda accuracy: accuracy[table.loc[accuracy.index, "source"] == ALONE].iloc[0]
+        )
+        table[f"gain in {column}"] = gain
+        table[f"expected {column}"] = gain.groupby([table["target"], table["source"], table["labelled_rows"]]).transform("mean")
     cells = []
     for (target, rows, seed), part in table.groupby(["target", "labelled_rows", "seed"]):
         by_source = part.set_index("source")
@@ -91,17 +95,22 @@ def read_cells(family: str, metrics: tuple[SimilarityMetric, ...]) -> list[Cell]
         cells.append(
             Cell(
                 str(target), int(rows), int(seed), sources, tuple(evidence[name] for name in sources),
-                chosen["gain"].to_numpy(), chosen["expected"].to_numpy(), classes, chosen,
+                chosen["gain in accuracy"].to_numpy(), chosen["expected accuracy"].to_numpy(), _halves(chosen), classes, chosen,
             )
         )  # fmt: skip
     return cells
+
+
+def _halves(chosen: pd.DataFrame) -> NDArray[np.float64] | None:
+    columns = [f"expected {half}" for half in HALVES]
+    return chosen[columns].to_numpy().T if set(columns) <= set(chosen.columns) else None
 
 
 def outcomes_of(cells: list[Cell], family: str) -> tuple[Outcome, ...]:
     """Cells as past outcomes."""
     return tuple(
         Outcome(
-            task=family, target=cell.target, source=source, backbone=BACKBONE, labelled_rows=cell.rows, classes=cell.classes,
+            task=family, target=cell.target, source=source, backbone=TEXT_BACKBONE, labelled_rows=cell.rows, classes=cell.classes,
             evidence=evidence, predicted=None, realised=float(gain),
         )
         for cell in cells
@@ -110,10 +119,13 @@ def outcomes_of(cells: list[Cell], family: str) -> tuple[Outcome, ...]:
 
 
 def predict(
-    cells: list[Cell], past: tuple[Outcome, ...], names: tuple[str, ...], *, leave_out: bool, own: bool = False
+    family: str, cells: list[Cell], past: tuple[Outcome, ...], names: tuple[str, ...], *, leave_out: bool, own: bool = False
 ) -> dict[int, Any]:
     """Cell number -> (gain, low, high, risk), each (s,); with ``own``, outcomes at as many labelled rows count as the team's."""
     models: dict[str, GainModel] = {}
+    tasks = {outcome.task for outcome in past}
+    kin = frozenset(task for task in tasks if MODALITIES[task] == MODALITIES[family])
+    kin = kin if len(kin) >= ENOUGH_TASKS else frozenset()
     found = {}
     for number, cell in enumerate(cells):
         if leave_out:
@@ -121,7 +133,7 @@ def predict(
             mine = tuple(outcome for outcome in kept if own and outcome.labelled_rows == cell.rows)
             model = models.setdefault(f"{cell.target} {cell.rows}", GainModel(kept, mine, names))
         else:
-            model = models.setdefault("", GainModel(past, (), names))
+            model = models.setdefault("", GainModel(past, (), names, kin))
         said = model.predict(cell.evidence, cell.sources, rows_per_class=cell.rows / cell.classes, confidence=CONFIDENCE)
         found[number] = np.array([[p.gain, p.low, p.high, p.risk] for p in said]).T
     return found
@@ -135,10 +147,10 @@ def rankers(cells: list[Cell], said: dict[int, Any], informed: dict[int, Any]) -
         "advisor, own history": [informed[number][0] for number in range(len(cells))],
         "random": [random.normal(size=len(cell.sources)) for cell in cells],
         "static prior": [_static(cell, cells) for cell in cells],
-        "tfidf_cosine": [cell.scores["tfidf_cosine"].to_numpy() for cell in cells],
-        "centroid_cosine": [cell.scores["centroid_cosine"].to_numpy() for cell in cells],
-        "source_head_loglik": [cell.scores["source_head_loglik"].to_numpy() for cell in cells],
-        "source accuracy": [cell.scores["source_accuracy"].to_numpy() for cell in cells],
+    } | {
+        name: [cell.scores[name].to_numpy() for cell in cells]
+        for name in ("tfidf_cosine", "centroid_cosine", "source_head_loglik", "source_accuracy")
+        if cells[0].scores[name].notna().any()
     }
 
 
@@ -162,6 +174,26 @@ def judge(cells: list[Cell], values: list[NDArray[np.float64]], *, truth: str) -
         first.append(100 * float(gains.max() - gains[order[0]]))
         three.append(100 * float(gains.max() - gains[order[:3]].max()))
     return {"tau": np.array(tau), "regret_1": np.array(first), "regret_3": np.array(three)}
+
+
+def chance_of(cells: list[Cell], values: list[NDArray[np.float64]], targets: NDArray[np.str_]) -> dict[str, Any] | None:
+    """How much of tau and regret is the chance of which rows are tested.
+
+    ``tau`` and ``regret_1`` are what a ranking by one half of the test rows, after paying for every tuning, reaches on the other
+    half. ``fair_regret_1`` is what the values' first choice loses against the first choice of one half, both measured on the other:
+    the best of many is lucky on the rows it was chosen on, so regret against it on the same rows is too high.
+    """
+    if any(cell.halves is None for cell in cells):
+        return None
+    found: dict[str, list[float]] = {"tau": [], "regret_1": [], "fair_regret_1": []}
+    for cell, value in zip(cells, values, strict=True):
+        assert cell.halves is not None
+        mine = int(np.argmax(np.nan_to_num(value, nan=-np.inf)))
+        pairs = ((cell.halves[0], cell.halves[1]), (cell.halves[1], cell.halves[0]))
+        found["tau"].append(float(np.mean([weightedtau(a, b)[0] for a, b in pairs])))
+        found["regret_1"].append(100 * float(np.mean([b.max() - b[a.argmax()] for a, b in pairs])))
+        found["fair_regret_1"].append(100 * float(np.mean([b[a.argmax()] - b[mine] for a, b in pairs])))
+    return {name: over_targets(np.array(each), targets) for name, each in found.items()}
 
 
 def over_targets(values: NDArray[np.float64], targets: NDArray[np.str_]) -> tuple[float, float, float]:
@@ -215,6 +247,7 @@ def figures(cells: list[Cell], said: dict[int, Any], informed: dict[int, Any], r
             entry = {key: over_targets(each, targets) for key, each in judged.items()}
             entry["worst_regret_1"] = (float(judged["regret_1"].max()),) * 3
             found["rankers"].setdefault(name, {})[truth] = entry
+    found["chance"] = chance_of(mine, [said[number][0] for number in numbers], targets)
     gains = np.concatenate([cell.gains for cell in mine])
     expected = np.concatenate([cell.expected for cell in mine])
     gain, low, high, risk = np.concatenate([said[number] for number in numbers], axis=1)
@@ -226,7 +259,7 @@ def figures(cells: list[Cell], said: dict[int, Any], informed: dict[int, Any], r
     found["negative_share"] = float((gains < 0).mean())
     for name, truth in (("warning_auc", expected), ("warning_auc_per_draw", gains)):
         found[name] = float(roc_auc_score(truth < 0, risk)) if 0 < (truth < 0).mean() < 1 else None
-    related = sources != UNRELATED
+    related = ~np.isin(sources, list(UNRELATED.values()))
     found["warning_auc_related_sources"] = (
         float(roc_auc_score(expected[related] < 0, risk[related])) if (expected[related] < 0).any() else None
     )
@@ -240,10 +273,9 @@ def figures(cells: list[Cell], said: dict[int, Any], informed: dict[int, Any], r
 def main() -> None:
     """Print the tables, or with ``--json`` one document."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("family", choices=["reviews", "sentiment", "docs"], nargs="?", default="reviews")
-    parser.add_argument("--frozen", action="store_true", help="predict from the bundled outcomes as they are")
-    parser.add_argument("--calibrated-on", nargs="+", default=[], help="predict from the outcomes of these families alone")
-    parser.add_argument("--bundle", action="store_true", help="write the outcomes that come with Rootstock, of reviews and docs")
+    parser.add_argument("family", choices=FAMILIES, nargs="?", default="reviews")
+    parser.add_argument("--frozen", action="store_true", help="predict from the bundled outcomes of the other families alone")
+    parser.add_argument("--bundle", action="store_true", help="write the outcomes that come with Rootstock, of all families")
     parser.add_argument("--json", action="store_true", dest="as_json")
     arguments = parser.parse_args()
     started = time.perf_counter()
@@ -251,14 +283,12 @@ def main() -> None:
     metrics = similarity.metrics
     cells = read_cells(arguments.family, metrics)
     if arguments.bundle:
-        bundle([outcome for family in BUNDLED for outcome in outcomes_of(read_cells(family, metrics), family)])
+        bundle({family: outcomes_of(read_cells(family, metrics), family) for family in FAMILIES})
         return
-    arguments.frozen = arguments.frozen or bool(arguments.calibrated_on)
-    others = tuple(outcome for family in arguments.calibrated_on for outcome in outcomes_of(read_cells(family, metrics), family))
-    past = others or (bundled_outcomes() if arguments.frozen else outcomes_of(cells, arguments.family))
+    past = _of_other_families(arguments.family) if arguments.frozen else outcomes_of(cells, arguments.family)
     names = tuple(sorted({name for outcome in past for name, value in outcome.evidence.items() if value is not None}))
-    said = predict(cells, past, names, leave_out=not arguments.frozen)
-    informed = said if arguments.frozen else predict(cells, past, names, leave_out=True, own=True)
+    said = predict(arguments.family, cells, past, names, leave_out=not arguments.frozen)
+    informed = said if arguments.frozen else predict(arguments.family, cells, past, names, leave_out=True, own=True)
     trials = HERE / f"transfer_trials_{arguments.family}.csv"
     document = {
         "family": arguments.family,
@@ -275,11 +305,21 @@ def main() -> None:
     sys.exit(0 if all(document["met"].values()) else 1)
 
 
-def bundle(outcomes: list[Outcome]) -> None:
-    """Write ``outcomes.csv``."""
-    facts = [outcome.model_dump(exclude={"evidence", "predicted"}) | outcome.evidence for outcome in outcomes]
-    frame = pd.DataFrame(facts)
-    write_file(OUTCOMES_FILE, lambda temporary: frame.to_csv(temporary, index=False, float_format="%.3g"))
+def _of_other_families(family: str) -> tuple[Outcome, ...]:
+    """What would come with Rootstock if this family had never been measured."""
+    return tuple(outcome for outcome in bundled_outcomes() if outcome.task != family)
+
+
+def bundle(families: dict[str, tuple[Outcome, ...]]) -> None:
+    """Write ``outcomes.csv``: of the evidence, what the advisor reads."""
+    facts = [
+        {"modality": MODALITIES[family]}
+        | outcome.model_dump(exclude={"evidence", "predicted"})
+        | {name: value for name, value in outcome.evidence.items() if name.endswith((STANDING, LEVEL))}
+        for family, outcomes in families.items()
+        for outcome in outcomes
+    ]
+    write_file(OUTCOMES_FILE, lambda temporary: pd.DataFrame(facts).to_csv(temporary, index=False, float_format="%.3g"))
 
 
 def met(at_32: dict[str, Any]) -> dict[str, bool]:
@@ -318,6 +358,12 @@ def table(document: dict[str, Any]) -> str:
             f"  scoring takes {found['scoring_cpu_seconds']:.2f} CPU s a ranking, "
             f"{found['scoring_cpu_seconds'] / found['tuning_all_cpu_seconds']:.1%} of tuning on every source"
         )
+        if chance := found["chance"]:
+            lines.append(
+                "  one half of the test rows, after every tuning, tells of the other: "
+                f"tau {_interval(chance['tau'])}, regret@1 {_interval(chance['regret_1'])}\n"
+                f"  the advisor's first against that of one half, both on the other: {_interval(chance['fair_regret_1'])} points"
+            )
     if raced := document["halving"]:
         lines.append(
             f"successive halving of the advisor's best, {RACED_ROWS} rows: regret@1 {_interval(raced['regret_1'])}, "

@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from rootstock.backbone import Encoder
 from rootstock.files import write_file, write_text
 from rootstock.finetuning.crossvalidate import Option, held_out_probabilities, row_losses, stratified_folds
-from rootstock.finetuning.frozen_prefix import split_encoder
 from rootstock.finetuning.trial import PROBE
 from rootstock.head import Head, match_classes
-from rootstock.part import Modality, Rows, Start, parse_part
-from rootstock.rows import bare_encoder
+from rootstock.part import Rows, Start
 from rootstock_flows.environment import opt_out
-from transfer_outcomes import BACKBONE, DRAWS, MAX_TOKENS, UNRELATED, Domain, read_family, states_of, tune
+from transfer_families import DRAWS, FAMILIES, Domain, read_family
+from transfer_outcomes import Bench
 
 ROWS = (200, 400)
 LABELLED = 32
@@ -34,7 +34,7 @@ FOLDS = 4
 def main() -> None:
     """Write ``transfer_trials_FAMILY.csv``; what is done is kept in the cache, so it goes on where it was stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("family", choices=["reviews", "sentiment"])
+    parser.add_argument("family", choices=FAMILIES)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     arguments = parser.parse_args()
@@ -43,31 +43,20 @@ def main() -> None:
     path = arguments.cache / f"transfer_trials_{arguments.family}.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     done = {(entry["seed"], entry["source"], entry["rows"]) for entry in map(json.loads, lines)}
-    modality = parse_part(Modality, {"name": "text", "max_tokens": MAX_TOKENS})  # type: ignore[type-abstract]
-    bare = bare_encoder(BACKBONE, modality, pooling="mean", batch_rows=64, cache_folder=arguments.cache)
-    whole = bare.load()
-    layers = whole.model.config.num_hidden_layers - 1
-    parts = split_encoder(whole, layers)
-    assert parts is not None
-    domains = read_family(arguments.family, arguments.data)
     cache = arguments.cache / arguments.family
-    states = {name: states_of(domain, whole, parts, cache) for name, domain in domains.items()}
+    bench = Bench(read_family(arguments.family, arguments.data, cache), cache)
     for seed in range(DRAWS):
-        for source, rows in [(None, 0), *((d, n) for d in domains.values() for n in ROWS)]:
+        for source, rows in [(None, 0), *((d, n) for d in bench.family.domains.values() for n in ROWS)]:
             name = source.name if source else ""
             if (seed, name, rows) in done:
                 continue
             started = time.process_time()
-            encoder, head = (
-                (parts[1], None)
-                if source is None
-                else tune(bare.load, source, states[name], layers=layers, seed=seed, rows_at_most=rows)
-            )
+            encoder, head = (bench.untuned, None) if source is None else bench.tune(source, seed=seed, rows_at_most=rows)
             tuning = time.process_time() - started
-            for target in domains.values():
-                if target.name not in (name, UNRELATED):
+            for target in bench.family.targets:
+                if target.name != name:
                     started = time.process_time()
-                    losses, correct = _try(target, states[target.name], encoder, source, head, seed)
+                    losses, correct = _try(target, bench.rows[target.name], encoder, source, head, seed)
                     seconds = time.process_time() - started
                     entry = {
                         "seed": seed, "source": name, "rows": rows, "target": target.name, "losses": losses, "correct": correct,
@@ -85,12 +74,12 @@ def main() -> None:
 
 
 def _try(
-    target: Domain, states: Rows, encoder: object, source: Domain | None, head: Head | None, seed: int
+    target: Domain, computed: Rows, encoder: Encoder, source: Domain | None, head: Head | None, seed: int
 ) -> tuple[list[float], list[bool]]:
     chosen = target.labelled(seed, LABELLED)
-    features = encoder.embed([states.inputs[i] for i in chosen])  # type: ignore[attr-defined]
+    features = encoder.embed([computed.inputs[i] for i in chosen])
     prior = match_classes(head, source.classes, target.classes) if source and head else None
-    rows = Rows([target.texts[i] for i in chosen], target.labels[chosen], features)
+    rows = Rows([target.inputs[i] for i in chosen], target.labels[chosen], features)
     option = Option(PROBE, None, Start(_never, len(target.classes), prior), rows)
     totals = {penalty: np.zeros((len(chosen), len(target.classes))) for penalty in PROBE.regularisations}
     for repeat in range(REPEATS):
@@ -103,7 +92,7 @@ def _try(
     return [round(float(loss), 5) for loss in losses[best]], [bool(each) for each in correct]
 
 
-def _never() -> object:
+def _never() -> Encoder:
     raise AssertionError("a probe reads features, never the encoder")
 
 

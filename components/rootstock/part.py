@@ -188,6 +188,7 @@ class Pair:
 
 #: Unit of metrics that are log-likelihoods: the advisor divides them by log c, so that they compare between tasks.
 NATS = "nats a row"
+ACCURACY = "accuracy"
 
 
 class SimilarityMetric(Part, ABC):

@@ -6,8 +6,8 @@ import copy
 
 import numpy as np
 import pytest
-from rootstock.part import NATS
-from rootstock.similarity.evidence import CENTRED, evidence_of
+from rootstock.part import ACCURACY, NATS
+from rootstock.similarity.evidence import LEVEL, STANDING, evidence_of
 
 COSINE, LOGLIK = {"cosine": "cosine"}, {"loglik": NATS}
 SCORES = {
@@ -32,11 +32,34 @@ def test_a_score_that_the_backbone_alone_lacks_stands_as_it_is():
     assert found()["champion"]["cosine"] is None
 
 
-def test_the_distance_from_the_mean_of_the_sources_stands_beside():
-    assert found()["near"]["cosine" + CENTRED] == pytest.approx(0.3)
-    assert found()["near"]["loglik" + CENTRED] == pytest.approx(0.4 / np.log(4))
-    # The champion is no source: it does not move the mean, but is measured from it.
-    assert found()["champion"]["loglik" + CENTRED] == pytest.approx((0.9 - 0.2) / np.log(4))
+def test_standing_is_in_deviations_from_the_mean_of_the_sources_and_two_count_two_thirds():
+    assert found()["near"]["cosine" + STANDING] == pytest.approx(2 / 3)
+    assert found()["far"]["loglik" + STANDING] == pytest.approx(-2 / 3)
+    # The champion is no source: it does not move the mean, but is measured from it: 1.1 above a mean of 0.2, in deviations of 0.4.
+    assert found()["champion"]["loglik" + STANDING] == pytest.approx((0.9 - 0.2) / 0.4 * 2 / 3)
+
+
+def test_a_candidate_that_lacks_a_score_of_the_others_stands_one_deviation_below():
+    assert found()["champion"]["cosine" + STANDING] == pytest.approx(-2 / 3)
+
+
+def test_one_source_has_no_standing():
+    scores = {"alone": {"cosine": None}, "x": {"cosine": 0.4}}
+    assert evidence_of(scores, COSINE, alone="alone", domains=["x"], classes=2)["x"]["cosine" + STANDING] == 0.0
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(3.0, 0.0), (1.0, 5.0), (1e-6, 1e-3)])
+def test_standing_does_not_change_with_the_scale_of_a_score(factor, offset):
+    scaled = {name: {"cosine": None if s["cosine"] is None else factor * s["cosine"] + offset} for name, s in SCORES.items()}
+    moved = evidence_of(scaled, COSINE, alone="alone", domains=["near", "far"], classes=4)
+    assert moved["near"]["cosine" + STANDING] == pytest.approx(found()["near"]["cosine" + STANDING])
+
+
+def test_scores_in_units_of_accuracy_have_a_level_over_the_sources_and_others_none():
+    scores = {"alone": {"probe": 0.6}, "near": {"probe": 0.8}, "far": {"probe": 0.5}}
+    made = evidence_of(scores, {"probe": ACCURACY}, alone="alone", domains=["near", "far"], classes=2)
+    assert made["near"]["probe" + LEVEL] == made["far"]["probe" + LEVEL] == pytest.approx(0.05)
+    assert not any(name.endswith(LEVEL) for name in found()["near"])
 
 
 def test_chance_counts_the_same_whatever_the_number_of_classes():
@@ -47,9 +70,9 @@ def test_chance_counts_the_same_whatever_the_number_of_classes():
     assert chance(2) == pytest.approx(chance(77)) == pytest.approx(-1.0)
 
 
-def test_a_ranking_without_sources_has_evidence_of_its_champion():
+def test_a_ranking_without_sources_has_no_standings():
     one = evidence_of({"alone": {"loglik": -1.0}, "champion": {"loglik": -0.5}}, LOGLIK, alone="alone", domains=[], classes=2)
-    assert one["champion"]["loglik" + CENTRED] == one["champion"]["loglik"]
+    assert one["champion"]["loglik" + STANDING] is None
 
 
 def test_the_scores_are_not_changed():

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from rootstock.part import NATS
+from rootstock.part import ACCURACY, NATS
 
-#: Added to a metric's name: the score less the mean over the sources of its ranking.
-CENTRED = " in its ranking"
+#: Added to a metric's name: where the candidate stands among the sources of its ranking.
+STANDING = " in its ranking"
+#: Added to the name of a metric in units of accuracy: the mean over the sources of the ranking, which speaks of the target.
+LEVEL = " over its ranking"
 
 
 def evidence_of(
@@ -22,7 +24,8 @@ def evidence_of(
     """Candidate -> evidence, from candidate -> score's name -> score, and name -> unit.
 
     A score is taken less that of the backbone ``alone``, where that has one; log-likelihoods are divided by log c. Beside it stands
-    its distance from the mean over the ranking's ``domains``: which source is better, whatever the target's own difficulty.
+    how many standard deviations it lies above the mean of the ranking's ``domains``, drawn towards none where those are few: n of
+    them count n / (n + 1). A candidate without a score that some of the domains have stands one deviation below them.
     """
     found: dict[str, dict[str, float | None]] = {name: {} for name in scores}
     for score_name, unit_name in units.items():
@@ -30,8 +33,19 @@ def evidence_of(
         base = scores.get(alone, {}).get(score_name) or 0.0
         level = {name: None if (score := each.get(score_name)) is None else (score - base) / unit for name, each in scores.items()}
         known = [value for name in domains if (value := level.get(name)) is not None]
-        mean = sum(known) / len(known) if known else 0.0
         for name, value in level.items():
             found[name][score_name] = value
-            found[name][score_name + CENTRED] = None if value is None else value - mean
+            found[name][score_name + STANDING] = _standing(value, known)
+            if unit_name == ACCURACY:
+                found[name][score_name + LEVEL] = sum(known) / len(known) if known else None
     return found
+
+
+def _standing(value: float | None, known: Sequence[float]) -> float | None:
+    if not known:
+        return None
+    mean = sum(known) / len(known)
+    deviation = math.sqrt(sum((each - mean) ** 2 for each in known) / len(known))
+    if deviation <= 1e-9 * max(1.0, abs(mean)):
+        return 0.0
+    return (-1.0 if value is None else (value - mean) / deviation) * len(known) / (len(known) + 1)

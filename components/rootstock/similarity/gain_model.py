@@ -1,36 +1,41 @@
 """Predict what a candidate gains over no transfer, from what came of others like it.
 
-Evidence and gain are taken as jointly Gaussian; a prediction is the gain's mean given whatever evidence there is (missing
-scores need no special case). Past outcomes count the more the nearer their number of labelled rows is. The spread around a
-prediction is not the model's own but measured (cross-conformal prediction, Vovk 2015): the errors made on each task when all of
-it was left out, where most targets remain without it, and else on each of its targets when that was left out, as target and as
-source. Every task counts the same in it, however many outcomes it has, so the spread speaks of a task of a kind that was never
-seen.
+A predicted gain has two parts. The *standing* of a candidate among the sources of its ranking is a weighted sum of where each score
+puts it. Weights are not negative, as every score is higher for better by design: with few tasks to learn from, that says more than
+any penalty (Dawes 1979, "The robust beauty of improper linear models"; scores that agree share a weight instead of cancelling). The
+*level* of a ranking is what its sources gain on the whole, from cross-validated gains of the scores in units of accuracy.
+
+The spread around a prediction is not the model's own but measured (cross-conformal prediction, Vovk 2015): the errors made on each
+task when all of it was left out, or on each target where there is one task alone. Every task counts the same in it, and as they are
+few, errors are widened as those of the mean of so many and one more.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rootstock.records import Outcome
+from rootstock.similarity.evidence import LEVEL, STANDING
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Share of the evidence's total variance that is added to the variance of each standardised score: scores agree with one another,
-#: and targets to learn from are few.
-RIDGE_SHARE = 1 / 30
+#: Penalties on squared weights, for evidence of unit variance and equal tasks.
+STANDING_RIDGE, LEVEL_RIDGE = 0.3, 0.3
 
 #: Past outcomes with twice or half as many labelled rows a class count exp(-1/2) as much.
 DOUBLINGS = 1.0
 
 #: A team's mean surprise counts half once it has so many outcomes of its own.
 HALF_TRUST = 8.0
+
+#: Gains of a task's sources differ by a tenth of a point at least: below that, it is the rows that differ.
+SMALLEST_SPREAD = 1e-3
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,9 @@ class GainModel:
     bundled: tuple[Outcome, ...]
     own: tuple[Outcome, ...]
     names: tuple[str, ...]
-    """evidence read"""
+    """evidence that may be read; only standings and levels are"""
+    kin: frozenset[str] = frozenset()
+    """tasks whose errors tell the spread of a prediction; empty: all tasks"""
 
     def predict(
         self, evidence: Sequence[dict[str, float | None]], sources: Sequence[str], *, rows_per_class: float, confidence: float
@@ -60,9 +67,9 @@ class GainModel:
         import numpy as np
 
         weights = self._weights(rows_per_class)
-        values = _table(evidence, self.names)
-        gains = _condition(self._evidence, self._gains, weights=weights, values=values)
-        errors, mass = self._left_out_errors(weights), self._by_task(weights)
+        gains = self._fit(np.ones(len(weights), dtype=bool), weights)(self._table(evidence))
+        judged = self._judged
+        errors, mass = self._left_out_errors(weights)[judged], _equal_shares(weights[judged], self._tasks[judged]) * judged.sum()
         shift = self._surprises(weights)
         tail = (1 - confidence) / 2
         order = np.argsort(errors)
@@ -76,24 +83,11 @@ class GainModel:
             found.append(Prediction(centre, centre + low, centre + high, risk))
         return found
 
-    def _weights(self, rows_per_class: float) -> NDArray[np.float64]:
-        import numpy as np
-
-        doublings = np.array([math.log2(outcome.labelled_rows / outcome.classes / rows_per_class) for outcome in self.bundled])
-        nearest = float(np.abs(doublings).min())  # farther than any: the nearest count in full
-        return np.asarray(np.exp(-0.5 * ((np.abs(doublings) - nearest) / DOUBLINGS) ** 2))
-
-    def _by_task(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The weights, scaled so that every task has the same sum."""
-        import numpy as np
-
-        _, tasks = np.unique([outcome.task for outcome in self.bundled], return_inverse=True)
-        shares = np.bincount(tasks, weights=weights)
-        return np.asarray(weights / shares[tasks] * weights.sum() / len(shares))
-
     @cached_property
-    def _evidence(self) -> NDArray[np.float64]:
-        return _table([outcome.evidence for outcome in self.bundled], self.names)
+    def _tasks(self) -> NDArray[np.str_]:
+        import numpy as np
+
+        return np.array([outcome.task for outcome in self.bundled])
 
     @cached_property
     def _gains(self) -> NDArray[np.float64]:
@@ -101,37 +95,92 @@ class GainModel:
 
         return np.array([outcome.realised for outcome in self.bundled])
 
-    def _left_out_errors(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n,) gain less prediction of each bundled outcome, predicted without its task or all that its target took part in."""
+    @cached_property
+    def _evidence(self) -> _Evidence:
+        return self._table([outcome.evidence for outcome in self.bundled])
+
+    def _table(self, evidence: Sequence[dict[str, float | None]]) -> _Evidence:
+        return _Evidence(
+            _array(evidence, [name for name in self.names if name.endswith(STANDING)]),
+            _array(evidence, [name for name in self.names if name.endswith(LEVEL)]),
+        )
+
+    def _weights(self, rows_per_class: float) -> NDArray[np.float64]:
         import numpy as np
 
-        tasks = np.array([outcome.task for outcome in self.bundled])
-        targets = np.array([f"{outcome.task}/{outcome.target}" for outcome in self.bundled])
-        sources = np.array([f"{outcome.task}/{outcome.source}" for outcome in self.bundled])
+        doublings = np.array([math.log2(outcome.labelled_rows / outcome.classes / rows_per_class) for outcome in self.bundled])
+        nearest = float(np.abs(doublings).min())  # farther than any: the nearest count in full
+        return np.asarray(np.exp(-0.5 * ((np.abs(doublings) - nearest) / DOUBLINGS) ** 2))
+
+    @cached_property
+    def _judged(self) -> NDArray[np.bool_]:
+        """(n,) outcomes whose errors count."""
+        import numpy as np
+
+        return np.isin(self._tasks, list(self.kin)) if self.kin else np.ones(len(self.bundled), dtype=bool)
+
+    def _fit(self, kept: NDArray[np.bool_], weights: NDArray[np.float64]) -> Callable[[_Evidence], NDArray[np.float64]]:
+        """What predicts gains, learned from the ``kept`` outcomes."""
+        import numpy as np
+
+        tasks, gains, weights = self._tasks[kept], self._gains[kept], _equal_shares(weights[kept], self._tasks[kept])
+        standing, level = self._evidence.standing[kept], self._evidence.level[kept]
+        rankings = np.array([f"{o.task}/{o.target}/{o.labelled_rows}" for o, yes in zip(self.bundled, kept, strict=True) if yes])
+        apart = gains - _means(gains, rankings, weights)
+        spread = np.maximum(np.sqrt(_means(apart**2, tasks, weights)), SMALLEST_SPREAD)
+        slopes = _not_negative(standing, apart / spread, weights, ridge=STANDING_RIDGE)
+        # The penalty is there to share weights among scores that agree, not to make gains look smaller: their sum is fitted freely.
+        slopes = slopes * _stretch(np.nan_to_num(standing) @ slopes, apart / spread, weights)
+        usual_spread = float(np.exp(weights @ np.log(spread)))
+        mean = float(weights @ gains)
+        centre = _centre(level, weights)
+        levels = _not_negative(level - centre, gains - mean, weights, ridge=LEVEL_RIDGE * float(_variance(level, centre, weights)))
+
+        def predict(evidence: _Evidence) -> NDArray[np.float64]:
+            above = np.nan_to_num(evidence.level - centre) @ levels
+            return np.asarray(mean + above + usual_spread * (np.nan_to_num(evidence.standing) @ slopes))
+
+        return predict
+
+    def _left_out_errors(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n,) gain less prediction of each bundled outcome, predicted without its task, or all that its target took part in."""
+        import numpy as np
+
+        targets = np.array([outcome.target for outcome in self.bundled])
+        sources = np.array([outcome.source for outcome in self.bundled])
+        units = self._tasks if len(np.unique(self._tasks)) > 1 else targets
         errors = np.zeros(len(targets))
-        for target in np.unique(targets):
-            held = targets == target
-            others = tasks != tasks[held][0]
-            most = len(np.unique(targets[others])) > len(np.unique(targets)) / 2
-            rest = others if most else ~held & (sources != target)
+        for unit in np.unique(units):
+            held = units == unit
+            rest = ~held if units is self._tasks else ~held & (sources != unit)
             if rest.sum() >= 2:
-                said = _condition(self._evidence[rest], self._gains[rest], weights=weights[rest], values=self._evidence[held])
-                errors[held] = self._gains[held] - said
-        return errors
+                errors[held] = self._gains[held] - self._fit(rest, weights)(self._evidence.of(held))
+        return errors * _widening(len(np.unique(units[self._judged])))
 
     def _surprises(self, weights: NDArray[np.float64]) -> _Shift:
         """What the team's own outcomes were above what was to be expected, in all and by source, drawn towards nothing."""
+        import numpy as np
+
         if not self.own:
             return _Shift(0.0, {})
-        said = _condition(
-            self._evidence, self._gains, weights=weights, values=_table([outcome.evidence for outcome in self.own], self.names)
-        )
+        said = self._fit(np.ones(len(weights), dtype=bool), weights)(self._table([outcome.evidence for outcome in self.own]))
         errors = [outcome.realised - float(value) for outcome, value in zip(self.own, said, strict=True)]
         overall = sum(errors) / (len(errors) + HALF_TRUST)
         by_source: dict[str, list[float]] = {}
         for outcome, error in zip(self.own, errors, strict=True):
             by_source.setdefault(outcome.source, []).append(error - overall)
         return _Shift(overall, {source: sum(each) / (len(each) + HALF_TRUST) for source, each in by_source.items()})
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    standing: NDArray[np.float64]
+    """(n, d), NaN where there is no score"""
+    level: NDArray[np.float64]
+    """(n, l), NaN where there is no score"""
+
+    def of(self, rows: NDArray[np.bool_]) -> _Evidence:
+        return _Evidence(self.standing[rows], self.level[rows])
 
 
 @dataclass(frozen=True)
@@ -143,37 +192,68 @@ class _Shift:
         return self.overall + self.by_source.get(source, 0.0)
 
 
-def _table(evidence: Sequence[dict[str, float | None]], names: Sequence[str]) -> NDArray[np.float64]:
-    """(n, d) with NaN where there is no score."""
+def _array(evidence: Sequence[dict[str, float | None]], names: Sequence[str]) -> NDArray[np.float64]:
     import numpy as np
 
-    return np.array([[np.nan if (value := each.get(name)) is None else value for name in names] for each in evidence], dtype=float)
+    rows = [[np.nan if (value := each.get(name)) is None else value for name in names] for each in evidence]
+    return np.array(rows, dtype=float).reshape(len(evidence), len(names))
 
 
-def _condition(
-    evidence: NDArray[np.float64], gains: NDArray[np.float64], *, weights: NDArray[np.float64], values: NDArray[np.float64]
+def _equal_shares(weights: NDArray[np.float64], groups: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Weights that sum to one, the same for every group."""
+    import numpy as np
+
+    _, place = np.unique(groups, return_inverse=True)
+    shares = np.maximum(np.bincount(place, weights=weights), 1e-300)
+    return np.asarray(weights / shares[place] / len(shares))
+
+
+def _means(values: NDArray[np.float64], groups: NDArray[np.str_], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) weighted mean of each one's group."""
+    import numpy as np
+
+    _, place = np.unique(groups, return_inverse=True)
+    return np.asarray((np.bincount(place, weights * values) / np.maximum(np.bincount(place, weights), 1e-300))[place])
+
+
+def _centre(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    import numpy as np
+
+    known = ~np.isnan(values)
+    return np.asarray((weights @ np.nan_to_num(values)) / np.maximum(weights @ known, 1e-12))
+
+
+def _variance(values: NDArray[np.float64], centre: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    import numpy as np
+
+    spread = weights @ np.nan_to_num(values - centre) ** 2
+    return float(spread.mean()) if len(spread) else 1.0
+
+
+def _not_negative(
+    evidence: NDArray[np.float64], wanted: NDArray[np.float64], weights: NDArray[np.float64], *, ridge: float
 ) -> NDArray[np.float64]:
-    """(m,) expected gain given evidence ``values`` (m, d), from outcomes ``evidence`` (n, d) and ``gains`` (n,)."""
+    """(d,) weights, none below zero, of a ridge regression of ``wanted`` (n,) on ``evidence`` (n, d); a missing score counts 0."""
     import numpy as np
+    from scipy.optimize import nnls
 
-    known = ~np.isnan(evidence)
-    mass = np.where(known, weights[:, None], 0.0)
-    total = np.maximum(mass.sum(axis=0), 1e-12)
-    centre = np.where(known, evidence, 0.0).T @ weights / total
-    filled = np.where(known, evidence - centre, 0.0)
-    spread = np.sqrt(np.maximum((mass * filled**2).sum(axis=0) / total, 1e-12))
-    filled = filled / spread
-    mean = float(weights @ gains / weights.sum())
-    both = np.maximum(known.T.astype(float) @ (weights[:, None] * known), 1e-12)
-    covariance = filled.T @ (weights[:, None] * filled) / both
-    with_gain = filled.T @ (weights * (gains - mean)) / total
-    found = np.full(len(values), mean)
-    present = ~np.isnan(values)
-    for pattern in np.unique(present, axis=0):
-        rows = (present == pattern).all(axis=1)
-        if pattern.any():
-            size = int(pattern.sum())
-            inner = covariance[np.ix_(pattern, pattern)] + RIDGE_SHARE * size * np.eye(size)
-            slope = np.linalg.solve(inner, with_gain[pattern])
-            found[rows] += ((values[rows][:, pattern] - centre[pattern]) / spread[pattern]) @ slope
-    return found
+    count = evidence.shape[1]
+    if not count:
+        return np.zeros(0)
+    root = np.sqrt(weights)
+    # Normal equations by their root: d + 1 rows instead of n.
+    design = np.column_stack([np.nan_to_num(evidence), wanted]) * root[:, None]
+    square: NDArray[np.float64] = np.asarray(np.linalg.qr(design, mode="r"))
+    rows = np.vstack([square[:, :count], math.sqrt(max(ridge, 1e-12)) * np.eye(count)])
+    return np.asarray(nnls(rows, np.concatenate([square[:, count], np.zeros(count)]))[0])
+
+
+def _stretch(said: NDArray[np.float64], wanted: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Slope of ``wanted`` (n,) on what is ``said`` (n,) of it."""
+    power = float(weights @ said**2)
+    return float(weights @ (said * wanted)) / power if power > 0 else 1.0
+
+
+def _widening(units: int) -> float:
+    """One more unit is off by its own error, and the mean of so many by theirs."""
+    return math.sqrt(1 + 1 / units)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from rootstock.part import Pair, SimilarityMetric
+from rootstock.part import ACCURACY, Pair, SimilarityMetric
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,7 @@ class NearestNeighbours(SimilarityMetric):
     """
 
     name: Literal["knn"] = "knn"
-    unit: ClassVar[str] = "accuracy"
+    unit: ClassVar[str] = ACCURACY
 
     neighbours: Annotated[int, Field(ge=1)]
 

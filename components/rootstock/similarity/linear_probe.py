@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from rootstock.part import Pair, SimilarityMetric
+from rootstock.part import ACCURACY, Pair, SimilarityMetric
 from rootstock.similarity.crossvalidated import crossvalidated_correct
 
 
@@ -17,7 +17,7 @@ class LinearProbe(SimilarityMetric):
     """
 
     name: Literal["linear_probe"] = "linear_probe"
-    unit: ClassVar[str] = "accuracy"
+    unit: ClassVar[str] = ACCURACY
 
     folds: Annotated[int, Field(ge=2)]
     repeats: Annotated[int, Field(ge=1)]

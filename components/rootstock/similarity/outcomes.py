@@ -11,18 +11,33 @@ from rootstock.records import Measure, Outcome
 OUTCOMES_FILE = Path(__file__).with_name("outcomes.csv")
 
 #: Columns that are no evidence.
-FACTS = ("task", "target", "source", "backbone", "labelled_rows", "classes", "predicted", "realised")
+FACTS = ("modality", "task", "target", "source", "backbone", "labelled_rows", "classes", "predicted", "realised")
+
+
+#: What texts gain says little of how far off a prediction for pictures is: errors are those of the same modality, given two tasks.
+ENOUGH_TASKS = 2
+
+
+@cache
+def _table() -> tuple[dict[str, str], ...]:
+    with OUTCOMES_FILE.open(encoding="utf-8", newline="") as stream:
+        return tuple(csv.DictReader(stream))
 
 
 @cache
 def bundled_outcomes() -> tuple[Outcome, ...]:
-    """Every row of ``outcomes.csv``; an empty cell is no score."""
-    with OUTCOMES_FILE.open(encoding="utf-8", newline="") as stream:
-        return tuple(read_outcome(row) for row in csv.DictReader(stream))
+    """Every row of ``outcomes.csv``."""
+    return tuple(read_outcome(row) for row in _table())
+
+
+def kindred_tasks(modality: str) -> frozenset[str]:
+    """Bundled tasks of the modality; none where there are fewer than two, and so nothing to tell a task's error from."""
+    found = frozenset(row["task"] for row in _table() if row["modality"] == modality)
+    return found if len(found) >= ENOUGH_TASKS else frozenset()
 
 
 def read_outcome(row: dict[str, str]) -> Outcome:
-    """An outcome from the cells of its row."""
+    """An outcome from the cells of its row; an empty one is no score."""
     evidence = {name: float(cell) if cell else None for name, cell in row.items() if name not in FACTS}
     return Outcome(
         task=row["task"], target=row["target"], source=row["source"], backbone=row["backbone"],

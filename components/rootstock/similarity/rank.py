@@ -14,7 +14,7 @@ from rootstock.similarity.choose import choose, order
 from rootstock.similarity.evidence import evidence_of
 from rootstock.similarity.gain_model import GainModel, Prediction
 from rootstock.similarity.head_agreement import HEAD_AGREEMENT, MATCHED_CLASSES, SHARED_UNITS, head_agreement
-from rootstock.similarity.outcomes import bundled_outcomes, static_prior
+from rootstock.similarity.outcomes import bundled_outcomes, kindred_tasks, static_prior
 from rootstock.similarity.score import CandidateScores, embed_dataset, score_candidate
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def rank(
         domains=domains,
         classes=len(prepared.target.labels),
     )
-    model = _model(evidence, history)
+    model = _model(evidence, history, modality=data.modality.name)
     rows = max(each.rows for each in scored)
     predicted = _predict(model, specs, evidence, rows_per_class=rows / len(prepared.target.labels), similarity=similarity)
     candidates = order(
@@ -98,12 +98,12 @@ def _with_shared_scores(
     ]
 
 
-def _model(evidence: dict[str, dict[str, float | None]], history: History) -> GainModel:
+def _model(evidence: dict[str, dict[str, float | None]], history: History, *, modality: str) -> GainModel:
     """Reads the evidence that both this ranking and the bundled outcomes have."""
     bundled = bundled_outcomes()
     known = {name for outcome in bundled for name, value in outcome.evidence.items() if value is not None}
     here = {name for each in evidence.values() for name in each}
-    return GainModel(bundled, history.outcomes, tuple(sorted(known & here)))
+    return GainModel(bundled, history.outcomes, tuple(sorted(known & here)), kindred_tasks(modality))
 
 
 def _predict(
