@@ -28,7 +28,7 @@ check: $(READY)
 lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/pip install -q ".[dev]"
+	.venv-lock/bin/pip install -q ".[dev,edge]"
 	.venv-lock/bin/pip freeze --exclude rootstock-mlops | sed 's/+cpu$$//' > requirements.lock
 	rm -rf .venv-lock
 

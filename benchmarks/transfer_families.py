@@ -33,6 +33,8 @@ MAX_TOKENS = 64
 PATCH_SIDE = 28
 FULL_STEPS = {
     "learning_rate": 3e-3, "head_learning_rate": 3e-2, "weight_decay": 0.01, "batch_rows": 32, "epochs": 8, "warmup_share": 0.1,
+    "probe_regularisation": None, "label_smoothing": 0.0, "class_weights": "equal", "patience": None, "augmentations": (),
+    "layer_decay": 1.0,
 }  # fmt: skip
 
 

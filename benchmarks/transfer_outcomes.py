@@ -104,7 +104,7 @@ class Bench:
         parts = split_encoder(replace(whole, model=adapted.base_model.model), self.layers)
         assert parts is not None
         head = logistic_head(mine.features, mine.labels, classes=len(domain.classes), inverse_penalty=10.0)
-        steps = Optimisation(1e-3, 1e-2, 0.01, 16, 2, 2, 0.1, seed)
+        steps = Optimisation(1e-3, 1e-2, 0.01, 16, 2, 2, 0.1, seed, 0.0, False, None)
         fitted = train(parts[1], mine, head=head, heldout=None, optimisation=steps, label=f"learning {domain.name}")
         return parts[1], fitted.head
 

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-STAGE_PACKAGES = {"data", "validation", "similarity", "finetuning", "evaluation", "registration", "monitoring", "report"}
+STAGE_PACKAGES = {"data", "validation", "similarity", "finetuning", "evaluation", "registration", "monitoring", "export", "report"}
 #: Module -> what of Rootstock it may import when it runs.
 LOWEST = {"errors": set(), "files": {"errors"}, "table": {"errors", "files"}, "records": {"errors", "files"}}
 #: Modules beside the stage packages that stand above them; all others are shared by them and know none.
@@ -20,7 +20,7 @@ ABOVE = {"params", "stages"}
 ONE_FILE_TOOLS = ("mlflow", "great_expectations", "evidently", "dvc")
 HEAVY = {
     "torch", "transformers", "peft", "mlflow", "evidently", "great_expectations", "dvc", "pandas", "numpy", "scipy", "sklearn",
-    "matplotlib", "datasets", "statsmodels", "ot",
+    "matplotlib", "datasets", "statsmodels", "ot", "onnx", "onnxruntime", "tokenizers", "safetensors",
 }  # fmt: skip
 NO_PREFECT = {"cli.py", "session.py", "environment.py", "lock.py"}
 

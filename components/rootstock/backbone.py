@@ -36,7 +36,10 @@ def locate(name: str) -> Path:
     """Folder of a backbone. Raises BackboneError if it is missing or holds only pickled weights, ServiceError if the hub fails."""
     folder = _from_package(name) if name.startswith(PACKAGE_PREFIX) else Path(name)
     if not folder.is_dir() and (name.startswith((PACKAGE_PREFIX, ".", "/", "~")) or name.count("/") > 1):
-        raise BackboneError(f"backbone {name}: expected a folder with config.json and model.safetensors, found nothing at {folder}")
+        raise BackboneError(
+            f"backbone {name}: expected a folder with config.json and model.safetensors, found nothing at {folder}; check the "
+            "name, or train a small backbone with 'rootstock pretrain'"
+        )
     if not folder.is_dir():
         folder = _from_hub(name)
     _refuse_unusable(name, folder)
@@ -131,8 +134,14 @@ def add_adapters(encoder: Any, folders: Sequence[Path]) -> Any:
 
 
 def pool(outputs: Any, attention_mask: Any | None, pooling: str) -> Any:
-    """One vector a row, (n, d), from a backbone's outputs: the mean over real tokens or the image's map, or the first token."""
-    return _pooled(outputs.last_hidden_state, attention_mask, pooling)
+    """One vector a row, (n, d), from a backbone's outputs: the mean over real tokens or the image's map, or the first token.
+
+    ConvNeXt normalises the mean of its map, and what it was trained with is that.
+    """
+    last, own = outputs.last_hidden_state, getattr(outputs, "pooler_output", None)
+    if last.dim() == 4 and own is not None and own.dim() == 2:
+        return own
+    return _pooled(last, attention_mask, pooling)
 
 
 def pool_layers(outputs: Any, attention_mask: Any | None, pooling: str) -> Any:
@@ -143,7 +152,7 @@ def pool_layers(outputs: Any, attention_mask: Any | None, pooling: str) -> Any:
     """
     last, states = outputs.last_hidden_state, (getattr(outputs, "hidden_states", None) or ())[1:]
     if not states or last.dim() != 3 or any(state.shape != last.shape for state in states):
-        return _pooled(last, attention_mask, pooling)
+        return pool(outputs, attention_mask, pooling)
     return _pooled(sum(states[1:], start=states[0]) / len(states), attention_mask, pooling)
 
 
@@ -156,6 +165,24 @@ def _pooled(hidden: Any, attention_mask: Any | None, pooling: str) -> Any:
         return hidden.mean(dim=1)
     mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
     return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+
+
+def token_mask(config: Any, tensors: dict[str, Any], hidden: Any) -> Any | None:
+    """Tokens that a mean counts, (n or 1, tokens); None where all do.
+
+    Of texts those that are no padding; of images those that stand for a patch: a class token and registers, where a vision
+    transformer has them, come first.
+    """
+    import torch
+
+    pixels, patch = tensors.get("pixel_values"), getattr(config, "patch_size", None)
+    if pixels is None or patch is None or hidden.dim() != 3:
+        return tensors.get("attention_mask")
+    high, wide = (patch, patch) if isinstance(patch, int) else patch
+    special = hidden.shape[1] - (pixels.shape[-2] // high) * (pixels.shape[-1] // wide)
+    if special <= 0:
+        return None
+    return (torch.arange(hidden.shape[1], device=hidden.device) >= special).long()[None]
 
 
 def batches(lengths: NDArray[np.int64], rows: int) -> Iterator[NDArray[np.int64]]:
@@ -189,12 +216,13 @@ class Encoder:
     def features(self, tensors: dict[str, Any]) -> Any:
         """(n, d) pooled features of one batch of tensors, with gradients if they are on."""
         tensors = self._placed(tensors)
-        return pool(self.model(**tensors), tensors.get("attention_mask"), self.pooling)
+        outputs = self.model(**tensors)
+        return pool(outputs, self._mask(tensors, outputs), self.pooling)
 
     def embed(self, inputs: Sequence[Any], label: str = "embedding") -> NDArray[np.float64]:
         """(n, d) pooled features of n inputs; the same input gives the same row up to float rounding, whatever is beside it.
 
-        Raises DataError if a feature is not finite.
+        Raises DataError if a feature is not finite, BackboneError if the backbone refuses the inputs' size.
         """
         return self._embed(inputs, label, lambda tensors: (self.features(tensors),))[0]
 
@@ -206,8 +234,12 @@ class Encoder:
     def _both(self, tensors: dict[str, Any]) -> tuple[Any, Any]:
         tensors = self._placed(tensors)
         wanted = {"output_hidden_states": True} if _takes(self.model, "output_hidden_states") else {}
-        outputs, mask = self.model(**tensors, **wanted), tensors.get("attention_mask")
+        outputs = self.model(**tensors, **wanted)
+        mask = self._mask(tensors, outputs)
         return pool(outputs, mask, self.pooling), pool_layers(outputs, mask, self.pooling)
+
+    def _mask(self, tensors: dict[str, Any], outputs: Any) -> Any | None:
+        return token_mask(getattr(self.model, "config", None), tensors, outputs.last_hidden_state)
 
     def _placed(self, tensors: dict[str, Any]) -> dict[str, Any]:
         return {name: tensor.to(self.model.device) for name, tensor in tensors.items()}
@@ -223,8 +255,12 @@ class Encoder:
         self.model.eval()
         found: list[NDArray[np.float64]] = []
         with torch.inference_mode(), tqdm(total=len(inputs), desc=label, disable=None, leave=False, file=sys.stderr) as bar:
-            for indices in batches(self.modality.lengths(inputs), self.batch_rows):
-                pooled = views(self.modality.tensors([inputs[i] for i in indices], self.processor))
+            for indices in batches(self.modality.lengths(inputs, self.processor), self.batch_rows):
+                tensors = self.modality.tensors([inputs[i] for i in indices], self.processor)
+                try:
+                    pooled = views(tensors)
+                except ValueError as error:  # a vision transformer knows the places of one image size only
+                    raise BackboneError(f"{label}: the backbone cannot read these inputs: {error}; see data.modality") from error
                 found = found or [np.empty((len(inputs), view.shape[1])) for view in pooled]
                 for features, view in zip(found, pooled, strict=True):
                     features[indices] = view.double().cpu().numpy()

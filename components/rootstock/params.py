@@ -131,7 +131,15 @@ class FineTuningParams(Section):
     source: FineTuneMethodPart
     """how the backbone learns from the chosen source"""
     methods: Annotated[tuple[FineTuneMethodPart, ...], AfterValidator(_has_parts)]
+    choose: Literal["cross_validation", "auto"]
+    """cross_validation compares all methods on folds of the labelled rows; auto takes one by the rule of ``choose_method``"""
+    budget_minutes: Annotated[float, Field(gt=0)] | None
+    """a method that auto predicts to train for longer is not taken; null sets no limit"""
     folds: Annotated[int, Field(ge=2)]
+    precision: Literal["auto", "float32"]
+    """auto: frozen weights are held in bfloat16 where this machine was measured to be faster with it"""
+    checkpoint_minutes: Annotated[float, Field(gt=0)]
+    """between two checkpoints of a training; one is written when it is told to stop, too"""
 
 
 class EvaluationParams(Section):
@@ -169,6 +177,18 @@ class FlowParams(Section):
     workers: Positive
 
 
+class StageCompute(Section):
+    """Where a stage runs. What it computes does not depend on it."""
+
+    work_pool: Name | None
+    """Prefect work pool whose workers share the project folder; null runs it in the flow's own process"""
+
+
+class ComputeParams(Section):
+    finetuning: StageCompute
+    """of all stages that train: ``select``, ``tune``, ``finetune``, ``ladder``"""
+
+
 class Params(Section):
     """The whole of ``params.yaml``."""
 
@@ -185,6 +205,7 @@ class Params(Section):
     registration: RegistrationParams
     monitoring: MonitoringParams
     flow: FlowParams
+    compute: ComputeParams
 
     def sha256(self, sections: tuple[str, ...]) -> str:
         """Hash of the named sections."""

@@ -16,7 +16,7 @@ import importlib
 import inspect
 import pkgutil
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
@@ -88,7 +88,7 @@ def parse_part(family: type[AnyPart], value: object) -> AnyPart:
 
 def families() -> tuple[type[Part], ...]:
     """Every family, in the order of the pipeline."""
-    return (Modality, Check, SimilarityMetric, FineTuneMethod, Gate, DriftTest)
+    return (Modality, Check, SimilarityMetric, Augmentation, FineTuneMethod, Gate, DriftTest)
 
 
 class Modality(Part, ABC):
@@ -106,7 +106,7 @@ class Modality(Part, ABC):
         """A batch of n inputs as keyword tensors for the backbone's ``forward``."""
 
     @abstractmethod
-    def lengths(self, inputs: Sequence[Any]) -> NDArray[np.int64]:
+    def lengths(self, inputs: Sequence[Any], processor: Any) -> NDArray[np.int64]:
         """A cost for each of n inputs, (n,), by which batches are sorted so that little padding is computed."""
 
     @abstractmethod
@@ -221,6 +221,15 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Keep:
+    """Where unfinished training is kept, and how often."""
+
+    folder: Path
+    seconds: float
+    """between two checkpoints"""
+
+
+@dataclass(frozen=True)
 class Start:
     """What fitting starts from."""
 
@@ -229,6 +238,12 @@ class Start:
     classes: int
     prior: Head | None
     """a head over these classes that was learned before, on the same features; None where there is none"""
+    keep: Keep | None = None
+    """None: what is stopped is lost"""
+    bfloat16: bool = False
+    """whether frozen weights may be held in bfloat16 while others are trained"""
+    states: dict[int, dict[Any, Any]] = field(default_factory=dict, compare=False, repr=False)
+    """layers below -> input -> its hidden states (tokens, d), shared by all that fit from here: folds read the same rows"""
 
 
 @dataclass(frozen=True)
@@ -243,6 +258,22 @@ class Fitted:
     losses: tuple[float, ...]
     """mean training loss an epoch, nats a row"""
     trainable_parameters: int
+    notes: tuple[str, ...] = ()
+    """what went otherwise than asked for, for people"""
+
+
+class Augmentation(Part, ABC):
+    """A change to a training row after which its label is still true."""
+
+    family: ClassVar[str] = "augmentation"
+    package: ClassVar[str] = "rootstock.finetuning.augmentation"
+
+    reads: ClassVar[str]
+    """name of the modality whose inputs it changes"""
+
+    @abstractmethod
+    def augment(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+        """n changed raw inputs in the same order; the same seed gives the same ones. ``inputs`` stay as they are."""
 
 
 class FineTuneMethod(Part, ABC):
@@ -298,6 +329,7 @@ if TYPE_CHECKING:
     ModalityPart = Modality
     CheckPart = Check
     SimilarityMetricPart = SimilarityMetric
+    AugmentationPart = Augmentation
     FineTuneMethodPart = FineTuneMethod
     GatePart = Gate
     DriftTestPart = DriftTest
@@ -309,6 +341,7 @@ else:
     ModalityPart = _field(Modality)
     CheckPart = _field(Check)
     SimilarityMetricPart = _field(SimilarityMetric)
+    AugmentationPart = _field(Augmentation)
     FineTuneMethodPart = _field(FineTuneMethod)
     GatePart = _field(Gate)
     DriftTestPart = _field(DriftTest)

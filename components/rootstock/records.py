@@ -383,6 +383,8 @@ class TrainedModel(Record):
     trainable_parameters: int
     total_parameters: int
     curves: tuple[Curve, ...]
+    notes: tuple[str, ...]
+    """what went otherwise than asked for"""
     seconds: float
     peak_mib: float
 

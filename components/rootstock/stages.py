@@ -114,10 +114,19 @@ def producer(record: type[Record]) -> Stage:
 
 
 @cache
+def code_parts() -> dict[str, str]:
+    """What a result may depend on besides its inputs: sha256 of Rootstock's own source, and the libraries that compute.
+
+    Library -> public version: the part after "+" tells a build for a GPU from one for the CPU only, which is where, not what.
+    """
+    versions = {name: importlib.metadata.version(name).partition("+")[0] for name in NUMERIC_LIBRARIES}
+    return {"rootstock": sha256_of_source(Path(__file__).parent), **versions}
+
+
+@cache
 def code_version() -> str:
     """sha256 over Rootstock's own source and the versions of the libraries that compute."""
-    versions = {name: importlib.metadata.version(name) for name in NUMERIC_LIBRARIES}
-    return sha256_of_json([sha256_of_source(Path(__file__).parent), versions])
+    return sha256_of_json(code_parts())
 
 
 def stage_key(stage: Stage, inputs: Mapping[type[Record], Record], params: Params) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (*SEPARATORS, ".jsonl", ".parquet")
+#: How many unreadable files a message names.
+NAMED_FILES = 5
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
@@ -74,9 +76,10 @@ def read_image_folder(folder: Path) -> pd.DataFrame:
     """Images under a folder, sorted by path: ``id`` (relative path with ``/``) and ``input`` (the bytes of a PNG image).
 
     A first folder level, where there is one, can be had from ``id``. Other files are left alone. Raises DataError for a
-    missing folder, one without images, and an image that cannot be decoded.
+    missing folder, one without images, and one with images that cannot be decoded: it counts them and names the first ones.
     """
     import pandas as pd
+    from tqdm import tqdm
 
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
@@ -84,8 +87,40 @@ def read_image_folder(folder: Path) -> pd.DataFrame:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in IMAGE_ENDINGS)
     if not paths:
         raise DataError(f"{folder}: expected images ({', '.join(IMAGE_ENDINGS)}), found none")
-    ids = [path.relative_to(folder).as_posix() for path in paths]
-    return pd.DataFrame({"id": ids, "input": [_png_bytes(path) for path in paths]})
+    inputs: dict[str, bytes] = {}
+    broken: dict[str, str] = {}
+    for path in tqdm(paths, desc="reading images", disable=None, leave=False, file=sys.stderr):
+        name = path.relative_to(folder).as_posix()
+        try:
+            inputs[name] = png_bytes(path.read_bytes())
+        except ValueError as error:
+            broken[name] = str(error)
+    if broken:
+        raise _told(broken, len(paths), folder)
+    return pd.DataFrame({"id": list(inputs), "input": list(inputs.values())})
+
+
+def png_bytes(content: bytes) -> bytes:
+    """An image file's content as a PNG, turned as its camera says: a PNG stays as it is, byte for byte.
+
+    Raises ValueError saying why it cannot be read: empty, cut short, damaged, no image, larger than Pillow thinks safe.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if not content:
+        raise ValueError("0 bytes")
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            if image.format == "PNG":
+                return content
+            buffer = io.BytesIO()
+            ImageOps.exif_transpose(image).convert("RGB").save(buffer, format="PNG")
+            return buffer.getvalue()
+    except UnidentifiedImageError as error:  # its own text holds the address of a buffer
+        raise ValueError(f"no image, or cut short: {len(content)} bytes") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(str(error)) from error
 
 
 def _ending(path: Path) -> str:
@@ -156,16 +191,16 @@ def _has_lone_surrogate(row: dict[str, Any]) -> bool:
     return False
 
 
-def _png_bytes(path: Path) -> bytes:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            if image.format == "PNG":
-                image.load()
-                return path.read_bytes()
-            buffer = io.BytesIO()
-            image.convert("RGB").save(buffer, format="PNG")
-            return buffer.getvalue()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: expected an image, found one that cannot be decoded ({error}); replace or remove it") from error
+def _told(broken: dict[str, str], images: int, folder: Path) -> DataError:
+    """One line that counts the images that cannot be read, and names the first of them with the reason."""
+    if len(broken) == 1:
+        name, reason = next(iter(broken.items()))
+        return DataError(
+            f"{folder / name}: expected an image, found one that cannot be decoded ({reason}), the only one of {images} here; "
+            "replace or remove it"
+        )
+    listed = ", ".join(f"{name} ({reason})" for name, reason in list(broken.items())[:NAMED_FILES])
+    more = f" and {len(broken) - NAMED_FILES} more" if len(broken) > NAMED_FILES else ""
+    return DataError(
+        f"{folder}: expected images, found {len(broken)} of {images} that cannot be decoded: {listed}{more}; replace or remove them"
+    )

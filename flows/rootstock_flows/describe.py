@@ -84,7 +84,7 @@ def _(record: TunedBackbone) -> str:
 
 @describe.register
 def _(record: TrainedModel) -> str:
-    return record.reason
+    return "; ".join((record.reason, *record.notes))
 
 
 @describe.register

@@ -39,7 +39,7 @@ class Finding:
 def examine(params: Params) -> tuple[Finding, ...]:
     """Look at everything in turn; one fault hides no other."""
     looks: tuple[Callable[[Params], Finding], ...] = (
-        versions, opt_outs, data_registry, backbone, prefect_server, mlflow_server, disk, leftovers,
+        versions, opt_outs, data_registry, backbone, prefect_server, work_pool, mlflow_server, disk, leftovers,
     )  # fmt: skip
     return tuple(look(params) for look in looks)
 
@@ -116,6 +116,24 @@ def prefect_server(params: Params) -> Finding:
     if not url:
         return Finding("prefect", True, f"embedded, under {os.environ.get('PREFECT_HOME', params.workspace)}")
     return _asked("prefect", url, f"{url.rstrip('/')}/health")
+
+
+def work_pool(params: Params) -> Finding:
+    """Where the stages that train run; a work pool is there, takes runs, and has a worker."""
+    pool = params.compute.finetuning.work_pool
+    if pool is None:
+        return Finding("training", True, "in the flow's own process")
+    import httpx
+
+    from rootstock_flows.work_pool import workers_of
+
+    try:
+        names = workers_of(pool)
+    except RootstockError as error:
+        return Finding("training", False, str(error))
+    except httpx.HTTPError as error:
+        return Finding("training", False, f"on work pool {pool}, whose server does not answer ({type(error).__name__})")
+    return Finding("training", True, f"on work pool {pool}; workers online: {', '.join(names) or 'any'}")
 
 
 def mlflow_server(params: Params) -> Finding:

@@ -19,6 +19,7 @@ from rootstock.stages import Stage, find_stage, load_intact, run_stage, stage_fo
 
 from rootstock_flows.describe import describe
 from rootstock_flows.embeddings import Scoring
+from rootstock_flows.handover import StageDone, not_shared
 from rootstock_flows.scoring import score_side_by_side
 from rootstock_flows.session import clean_output, say
 
@@ -27,9 +28,14 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 @task(persist_result=True, result_serializer="json", cache_key_fn=lambda context, given: given["cache_key"])
 def run_step(
-    *, stage: str, cache_key: str | None, folder: str, inputs: dict[str, str], params: dict[str, Any], run_key: str
+    *, stage: str, cache_key: str | None, folder: str, inputs: dict[str, str], params: dict[str, Any], run_key: str, kept: bool
 ) -> str:
-    """Run one stage from the records in the folders of ``inputs``; gives back the folder of its own record."""
+    """Run one stage from the records in the folders of ``inputs``; gives back the folder of its own record.
+
+    What is ``kept`` is not made again where Prefect's own cache does not know it, as after a run on another machine.
+    """
+    if kept:
+        return folder
     step = find_stage(stage)
     with clean_output():
         records: dict[type[Record], Record] = {kind: kind.load(Path(inputs[kind.__name__])) for kind in step.inputs}
@@ -61,8 +67,11 @@ class Run:
         found = self.records.get(kind)
         return found if isinstance(found, kind) else None
 
-    def step(self, name: str, kind: type[AnyRecord]) -> AnyRecord:
-        """Run the stage, or take its earlier result if every file of it is still as it was written."""
+    def step(self, name: str, kind: type[AnyRecord], *, elsewhere: StageDone | None = None) -> AnyRecord:
+        """Run the stage, or take its earlier result if every file of it is still as it was written.
+
+        ``elsewhere`` tells how a worker has just done it. Raises ServiceError if its record is not in the workspace then.
+        """
         stage = find_stage(name)
         started = time.perf_counter()
         key = stage_key(stage, self.records, self.params)
@@ -70,6 +79,9 @@ class Run:
         intact, damage = load_intact(stage, folder)
         for reason in damage:
             say(f"  {name:<10} {reason}: this stage runs again")
+        if elsewhere is not None and intact is None:
+            raise not_shared(elsewhere.host, f"its record of {name} in {folder}", found="none here")
+        kept = intact is not None and not stage.volatile
         cache_key = None if stage.volatile else f"rootstock-{sha256_of_json([key, folder.as_posix()])}"
         call: Callable[..., State[str]] = self._task(stage, again=intact is None)
         state = call(
@@ -79,15 +91,18 @@ class Run:
             inputs={kind.__name__: self.folders[kind.__name__] for kind in stage.inputs},
             params=self.params.model_dump(mode="json"),
             run_key=self.run_key,
+            kept=kept,
             return_state=True,
         )
         state.result()
         record = kind.load(folder)
         self.keep(record, folder)
-        self.seconds[name] = round(time.perf_counter() - started, 3)
-        if state.name == "Cached":
+        self.seconds[name] = elsewhere.seconds if elsewhere else round(time.perf_counter() - started, 3)
+        reused = elsewhere.reused if elsewhere else kept
+        if reused:
             self.reused.append(name)
-        say(f"  {name:<10} {describe(record)}{' (reused)' if state.name == 'Cached' else f'  {self.seconds[name]:.1f} s'}")
+        place = f" on {elsewhere.host}" if elsewhere else ""
+        say(f"  {name:<10} {describe(record)}{' (reused)' if reused else f'  {self.seconds[name]:.1f} s{place}'}")
         return record
 
     def rank(self) -> SourceRanking:

@@ -37,11 +37,13 @@ from rootstock.stages import NUMERIC_LIBRARIES, run_key
 
 from rootstock_flows import server
 from rootstock_flows.document import RUN_FILE, records_of, run_document
+from rootstock_flows.finetuning import fine_tune
 from rootstock_flows.lock import only_run
 from rootstock_flows.ranking_table import ranking_rows
 from rootstock_flows.scoring import require_runner
 from rootstock_flows.session import clean_output, open_project, say
 from rootstock_flows.steps import Run
+from rootstock_flows.work_pool import require_pool
 
 
 def _flow_run_name() -> str:
@@ -54,6 +56,7 @@ def train(params: dict[str, Any], force: bool = False) -> dict[str, Any]:
     """Run the stages in order and branch on their verdicts; gives back the run's document."""
     parsed = parse_params(params, "params.yaml")
     require_runner(parsed.flow)
+    require_pool(parsed.compute.finetuning.work_pool)
     run = Run(parsed)
     resolution = run.step("resolve", Resolution)
     run.run_key = run_key(resolution, parsed)
@@ -106,10 +109,7 @@ def _begin(run: Run, folder: Path, incumbent: Incumbent) -> None:
 def _transfer(run: Run) -> None:
     if not rank_sources(run):
         return
-    run.step("select", Selection)
-    run.step("tune", TunedBackbone)
-    run.step("finetune", TrainedModel)
-    run.step("ladder", Ladder)
+    fine_tune(run)
     run.step("evaluate", EvalReport)
     run.step("decide", GateVerdict)
     run.step("register", Registration)

@@ -77,6 +77,19 @@ def test_a_bad_file_makes_no_registry(project):
     assert not (project / ".rootstock" / "data").exists()
 
 
+def test_broken_images_make_no_registry(project):
+    from PIL import Image
+
+    for label in ("cat", "dog"):
+        folder = project / "pictures" / label
+        folder.mkdir(parents=True)
+        Image.new("L", (4, 4), len(label)).save(folder / "whole.png")
+        (folder / "broken.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"found 2 of 4 that cannot be decoded: cat/broken.png \(0 bytes\)"):
+        call("add", "pets", "pictures", "--set", "data.modality={name: image, side: 32}")
+    assert not (project / ".rootstock" / "data").exists()
+
+
 def test_the_demo_is_added_once_and_grows_with_arrivals(project, monkeypatch):
     monkeypatch.setattr(demo_docs, "SCIENCE", {"numpy-docs": SCIENCE["numpy-docs"]})
     monkeypatch.setattr(demo_docs, "PYTHON", {"python-docs": {"dates and times": PYTHON["python-docs"]["dates and times"]}})

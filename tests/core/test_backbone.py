@@ -193,7 +193,7 @@ def test_a_backbone_that_shows_no_hidden_layers_gives_its_last():
         def forward(self, x):
             return SimpleNamespace(last_hidden_state=x)
 
-    modality = SimpleNamespace(lengths=lambda inputs: np.ones(len(inputs)), tensors=lambda inputs, _: {"x": torch.stack(inputs)})
+    modality = SimpleNamespace(lengths=lambda inputs, _: np.ones(len(inputs)), tensors=lambda inputs, _: {"x": torch.stack(inputs)})
     found = Encoder(Plain(), None, modality, "mean", 2).embed_layers([torch.ones(2, 3), torch.zeros(2, 3)])
     np.testing.assert_array_equal(found.last, [[1, 1, 1], [0, 0, 0]])
     np.testing.assert_array_equal(found.layer_mean, found.last)

@@ -30,7 +30,7 @@ def load(tmp_path: Path, params_mapping: Callable[[], dict[str, Any]]) -> Callab
 BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "unknown section": (
         lambda raw: raw.update(sed=0),
-        "params.yaml: sed: unknown key 'sed'; known: backbone, data, evaluation, finetuning, flow, gates, monitoring, "
+        "params.yaml: sed: unknown key 'sed'; known: backbone, compute, data, evaluation, finetuning, flow, gates, monitoring, "
         "registration, seed, similarity, task, validation, workspace; did you mean 'seed'?",
     ),
     "unknown key in a section": (
@@ -100,11 +100,13 @@ def test_a_slip_in_the_file(load, change, said):
 
 OVERRIDES = {
     "finetuning.sourc.rank=3": (
-        "--set finetuning.sourc.rank=3: unknown key of finetuning 'sourc'; known: folds, methods, source; did you mean 'source'?"
+        "--set finetuning.sourc.rank=3: unknown key of finetuning 'sourc'; known: budget_minutes, checkpoint_minutes, choose, "
+        "folds, methods, precision, source; did you mean 'source'?"
     ),
     "evaluation.scratch.0=1": (
-        "--set evaluation.scratch.0=1: unknown key of evaluation.scratch '0'; known: batch_rows, epochs, head_learning_rate, "
-        "learning_rate, name, warmup_share, weight_decay"
+        "--set evaluation.scratch.0=1: unknown key of evaluation.scratch '0'; known: augmentations, batch_rows, class_weights, "
+        "epochs, head_learning_rate, label_smoothing, layer_decay, learning_rate, name, patience, probe_regularisation, "
+        "warmup_share, weight_decay"
     ),
     "finetuning.methods.2.rank=1": "--set finetuning.methods.2.rank=1: unknown key of finetuning.methods '2'; known: 0, 1",
     "seed.more=1": "--set seed.more=1: unknown key of seed 'more'; known: none",

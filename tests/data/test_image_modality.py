@@ -56,6 +56,12 @@ def test_surface_features_are_grey_pixels():
     np.testing.assert_allclose(found, ramp.reshape(1, 64) / 255, atol=1e-6)
 
 
+def test_surface_features_of_large_images_are_those_of_32_pixels_a_side():
+    ramp = np.arange(64).reshape(8, 8) * 4
+    found = Image(side=224).surface_features([], [png(ramp)])
+    np.testing.assert_array_equal(found, Image(side=32).surface_features([], [png(ramp)]))
+
+
 def test_descriptors_by_hand():
     corner = np.zeros((8, 8))
     corner[7, 0] = 255
@@ -91,4 +97,4 @@ def test_a_side_of_zero_is_refused():
 
 
 def test_lengths_are_all_alike():
-    np.testing.assert_array_equal(MODALITY.lengths([b"a", b"bcd"]), [1, 1])
+    np.testing.assert_array_equal(MODALITY.lengths([b"a", b"bcd"], {}), [1, 1])

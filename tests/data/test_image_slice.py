@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[2]
 FULL = {
     "name": "full", "learning_rate": 3e-3, "head_learning_rate": 3e-2, "weight_decay": 0.0, "batch_rows": 8, "epochs": 4,
     "warmup_share": 0.1,
+    "probe_regularisation": None, "label_smoothing": 0.0, "class_weights": "equal", "patience": None, "augmentations": [],
+    "layer_decay": 1.0,
 }  # fmt: skip
 
 

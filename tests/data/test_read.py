@@ -243,6 +243,33 @@ def test_a_broken_image_names_its_file(tmp_path, data_params, content):
     assert "1.png: expected an image" in fault(tmp_path, data_params(**IMAGE))
 
 
+def test_broken_images_are_counted_and_the_first_named_with_the_reason(tmp_path, data_params):
+    image_folder(tmp_path)
+    (tmp_path / "cat" / "0.png").write_bytes(b"")
+    (tmp_path / "dog" / "1.png").write_bytes(png(3)[:-20])
+    said = fault(tmp_path, data_params(**IMAGE))
+    assert "found 2 of 4 that cannot be decoded: cat/0.png (0 bytes), dog/1.png (" in said
+    assert "0x" not in said
+
+
+def test_broken_images_in_a_table_are_counted_by_row(tmp_path, data_params):
+    path = tmp_path / "rows.parquet"
+    inputs = [png(1), None, png(2)[:30], png(4)]
+    pd.DataFrame({"image": inputs, "label": ["a", "a", "b", "b"]}).to_parquet(path)
+    said = fault(path, data_params(columns={"input": "image"}, **IMAGE))
+    assert "of each of 4 rows, found 2 that cannot be decoded: row 2 (none, not a file's bytes), row 3 (" in said
+
+
+def test_a_photograph_is_turned_as_its_camera_says(tmp_path, data_params):
+    image_folder(tmp_path)
+    lying = Image.new("RGB", (4, 2))
+    exif = lying.getexif()
+    exif[0x0112] = 6
+    lying.save(tmp_path / "cat" / "lying.jpg", exif=exif)
+    frame = read_dataset(tmp_path, data=data_params(**IMAGE))
+    assert (2, 4) in {Image.open(io.BytesIO(content)).size for content in frame["input"]}
+
+
 def test_an_image_outside_a_class_folder(tmp_path, data_params):
     image_folder(tmp_path)
     (tmp_path / "stray.png").write_bytes(png(1))

@@ -28,8 +28,31 @@ def test_a_limit_without_room_for_a_word_is_refused(tokens):
         Text(max_tokens=tokens)
 
 
-def test_lengths_are_characters():
-    np.testing.assert_array_equal(Text(max_tokens=8).lengths(["ab", "", "äöü"]), [2, 0, 3])
+def test_lengths_are_tokens_up_to_the_limit(tiny_backbone):
+    modality = Text(max_tokens=8)
+    found = modality.lengths(["", "keel", "keel " * 100], modality.load_processor(tiny_backbone))
+    np.testing.assert_array_equal(found, [2, 3, 8])
+
+
+def test_a_text_is_read_once(tiny_backbone, monkeypatch):
+    modality, reads = Text(max_tokens=8), []
+    processor = modality.load_processor(tiny_backbone)
+    read = type(processor).__call__
+    monkeypatch.setattr(type(processor), "__call__", lambda self, texts, **more: reads.append(texts) or read(self, texts, **more))
+    first = modality.tensors(["keel", "rye", "keel"], processor)
+    again = modality.tensors(["rye", "keel"], processor)
+    assert reads == [["keel", "rye"]]
+    np.testing.assert_array_equal(again["input_ids"][1], first["input_ids"][0])
+
+
+def test_what_is_padded_at_once_equals_what_was_read_before(tiny_backbone):
+    modality = Text(max_tokens=8)
+    processor = modality.load_processor(tiny_backbone)
+    texts = ["keel rye star", "", "rye"]
+    plain = processor(texts, truncation=True, max_length=8, padding=True, return_tensors="pt")
+    found = modality.tensors(texts, processor)
+    assert set(found) == set(plain)
+    assert all((found[key] == plain[key]).all() for key in plain)
 
 
 def test_surface_features_know_only_the_words_they_were_fitted_on():

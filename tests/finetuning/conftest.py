@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from rootstock.data.text import Text
+from rootstock.finetuning.bitfit import BitFit
+from rootstock.finetuning.dora import Dora
 from rootstock.finetuning.full import Full
+from rootstock.finetuning.gradient import GradientMethod
+from rootstock.finetuning.gradual_unfreezing import GradualUnfreezing
+from rootstock.finetuning.ia3 import Ia3
+from rootstock.finetuning.last_layers import LastLayers
 from rootstock.finetuning.linear_probe import LinearProbe
 from rootstock.finetuning.lora import Lora
 from rootstock.part import FineTuneMethod, Rows, Start
@@ -18,6 +24,7 @@ from rootstock.rows import EncoderSource, bare_encoder
 
 STEPS: dict[str, Any] = {
     "learning_rate": 0.01, "head_learning_rate": 0.05, "weight_decay": 0.01, "batch_rows": 8, "epochs": 4, "warmup_share": 0.1,
+    "label_smoothing": 0.0, "class_weights": "equal", "patience": None, "augmentations": (),
 }  # fmt: skip
 ADAPTER: dict[str, Any] = {
     "rank": 2, "alpha": 4, "dropout": 0.0, "target_modules": ("query", "value"), "last_layers": None, "probe_regularisation": 10.0,
@@ -30,7 +37,13 @@ def lora(**changes: Any) -> Lora:
 
 
 def full(**changes: Any) -> Full:
-    return Full(**(STEPS | changes))
+    return Full(**(STEPS | {"probe_regularisation": None, "layer_decay": 1.0} | changes))
+
+
+def trained(kind: type[GradientMethod], more: dict[str, Any], *, among: dict[str, Any]) -> Callable[..., FineTuneMethod]:
+    """What makes a method from the usual steps, ``more``, and changes; keys that it does not have are left out."""
+    whole = STEPS | {"probe_regularisation": 10.0} | among | more
+    return lambda **changes: kind(**{key: value for key, value in (whole | changes).items() if key in kind.model_fields})
 
 
 def probe(*penalties: float) -> LinearProbe:
@@ -40,7 +53,15 @@ def probe(*penalties: float) -> LinearProbe:
 @pytest.fixture(scope="session")
 def make_method() -> dict[str, Callable[..., FineTuneMethod]]:
     """How each method is made, by name, with changes."""
-    return {"linear_probe": probe, "lora": lora, "full": full}
+    decay = {"layer_decay": 0.5, "epochs_a_layer": 1, "layers": 1}
+    return {
+        "linear_probe": probe, "lora": lora, "full": full,
+        "dora": trained(Dora, {}, among=ADAPTER),
+        "ia3": trained(Ia3, {"target_modules": ("key", "value", "output.dense"), "feedforward_modules": ()}, among=ADAPTER),
+        "bitfit": trained(BitFit, {}, among={}),
+        "last_layers": trained(LastLayers, {}, among=decay),
+        "gradual_unfreezing": trained(GradualUnfreezing, {}, among=decay),
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rootstock.finetuning import lora as lora_file
+from rootstock.finetuning import gradient
+from rootstock.finetuning.crossvalidate import take
 from rootstock.finetuning.frozen_prefix import split_encoder, through_prefix
 
 
@@ -40,11 +41,11 @@ def test_training_gives_the_same_losses_with_and_without_it(toy, make_method, mo
                 module.p = 0.0
         return encoder
 
-    start = replace(toy.start, load=load)
+    start = replace(toy.start, load=load, states={})
     # One batch an epoch: the two ways sort rows by another length, so that smaller batches would hold other rows.
     method = make_method["lora"](last_layers=1, batch_rows=64, epochs=3)
     cached = method.fit(start, toy.train, heldout=toy.test, setting=None, seed=0)
-    monkeypatch.setattr(lora_file, "split_encoder", lambda *_: None)
+    monkeypatch.setattr(gradient, "split_encoder", lambda *_: None)
     plain = method.fit(start, toy.train, heldout=toy.test, setting=None, seed=0)
     assert cached.losses == pytest.approx(plain.losses, rel=5e-3)
     assert np.abs(cached.heldout[3.0] - plain.heldout[3.0]).max() < 0.01
@@ -66,9 +67,28 @@ def test_an_encoder_that_cannot_be_cut_is_trained_whole(steady):
     assert split_encoder(steady, 1) is None
 
 
-def test_states_too_large_for_memory_are_not_kept(toy, steady, monkeypatch):
-    monkeypatch.setattr("rootstock.finetuning.frozen_prefix.LARGEST_BYTES", 1000)
+def test_states_that_the_disk_has_no_room_for_are_computed_anew_instead(toy, steady, monkeypatch):
+    def full():
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("rootstock.finetuning.frozen_prefix.tempfile.TemporaryFile", full)
     assert through_prefix(split_encoder(steady, 1)[0], toy.train, label="x") is None
+
+
+def test_a_row_is_computed_once_for_all_folds(toy, steady):
+    prefix, _ = split_encoder(steady, 1)
+    known, seen = {}, []
+    prefix.model.register_forward_hook(lambda *_: seen.append(1))
+    first = through_prefix(prefix, toy.train, label="x", known=known)
+    passes = len(seen)
+    again = through_prefix(prefix, take(toy.train, np.arange(10)), label="x", known=known)
+    assert len(seen) == passes > 0
+    assert all(np.array_equal(again.inputs[i], first.inputs[i]) for i in range(10))
+
+
+def test_states_are_memory_mapped(toy, steady):
+    states = through_prefix(split_encoder(steady, 1)[0], toy.train, label="x")
+    assert isinstance(states.inputs[0].base, np.memmap)
 
 
 def test_the_rows_and_the_encoder_are_not_changed(toy, steady):

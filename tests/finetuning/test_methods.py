@@ -10,7 +10,8 @@ from rootstock.errors import InputError, ParamsError
 from rootstock.finetuning.loop import _rate
 from rootstock.head import Head, log_probabilities
 
-NAMES = ("linear_probe", "lora", "full")
+TRAINED = ("lora", "full", "dora", "ia3", "bitfit", "last_layers", "gradual_unfreezing")
+NAMES = ("linear_probe", *TRAINED)
 
 
 def fit(toy, method, *, seed=0, setting=None, rows=None, start=None):
@@ -24,12 +25,14 @@ def last(fitted):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_learns_what_can_be_learned(toy, make_method, name):
     changes = {} if name == "linear_probe" else {"epochs": 12}
+    if name in ("ia3", "bitfit"):
+        changes["learning_rate"] = 0.05
     fitted = fit(toy, make_method[name](**changes))
     assert toy.accuracy(last(fitted)) > 0.9
     np.testing.assert_allclose(last(fitted).sum(axis=1), 1.0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["lora", "full"])
+@pytest.mark.parametrize("name", TRAINED)
 def test_the_loss_falls(toy, make_method, name):
     losses = fit(toy, make_method[name](epochs=6)).losses
     assert len(losses) == 6
@@ -78,7 +81,7 @@ def test_the_same_seed_gives_the_same_result(toy, make_method, name):
     np.testing.assert_array_equal(one.head.weight, two.head.weight)
 
 
-@pytest.mark.parametrize("name", ["lora", "full"])
+@pytest.mark.parametrize("name", TRAINED)
 def test_another_seed_gives_another_result(toy, make_method, name):
     assert not np.array_equal(last(fit(toy, make_method[name](), seed=7)), last(fit(toy, make_method[name](), seed=8)))
 
@@ -120,7 +123,7 @@ def test_each_penalty_is_predicted_and_a_setting_fits_that_one_alone(toy, make_m
     np.testing.assert_allclose(one.heldout[0.1], np.exp(log_probabilities(toy.test.features, one.head)))
 
 
-@pytest.mark.parametrize("name", ["lora", "full"])
+@pytest.mark.parametrize("name", TRAINED)
 def test_training_that_diverges_names_step_and_rate(toy, make_method, name):
     with pytest.raises(InputError, match=r"the loss is nan at step \d+ of epoch \d+ with learning_rate 1e\+30; lower finetuning's"):
         fit(toy, make_method[name](learning_rate=1e30, epochs=3))

@@ -98,14 +98,22 @@ def tunings(monkeypatch):
 
 
 def test_the_source_that_teaches_the_targets_topics_wins_though_it_was_ranked_second(selected, ranking, related, unrelated):
-    found = selected(ranking(unrelated, related))
+    found = selected(ranking(unrelated, related), alpha=0.9)
     assert (found.chosen, found.chosen_name, found.chosen_kind, found.matched_labels) == ("related", "related", "domain", SAME)
     assert {score.name for score in found.rounds[0]} == {"related", "unrelated"}
     assert found.rounds[-1][0].kept
     assert found.rows_trained > 0
-    assert "of 2 sources tried, related " in found.reason
+    assert "of 2 sources tried, related is clearly ahead of unrelated" in found.reason
     assert "by cross-validation on 18 labelled rows" in found.reason
     assert not Path("selected").exists()
+
+
+def test_a_winner_that_is_not_clearly_ahead_does_not_overrule_the_ranking(selected, ranking, related, unrelated):
+    found = selected(ranking(unrelated, related), alpha=1e-6)
+    assert found.rounds[-1][0].name == "related"
+    assert (found.chosen, found.matched_labels) == ("unrelated", {})
+    assert "of 2 sources tried none is clearly ahead, so unrelated, the first of the ranking, stands" in found.reason
+    assert ", beside related (" in found.reason
 
 
 def test_the_record_is_the_same_again_and_the_inputs_are_unchanged(selected, ranking, related, unrelated):
@@ -148,7 +156,7 @@ def test_other_labels_rows_or_source_content_are_tried_anew(selected, ranking, r
 
 def test_test_rows_are_not_read(selected, ranking, related, unrelated):
     Path("target-test.parquet").unlink()
-    assert selected(ranking(unrelated, related)).chosen == "related"
+    assert selected(ranking(unrelated, related), alpha=0.9).chosen == "related"
 
 
 @pytest.mark.parametrize("candidates", [0, 1])

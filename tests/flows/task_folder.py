@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,7 @@ def small_params() -> dict[str, Any]:
     return params
 
 
-def _environment() -> dict[str, str]:
+def shell_environment() -> dict[str, str]:
     """What a user's shell would hand over: nothing that points to a server, no network, one thread."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW", "ROOTSTOCK", "PYTEST"))}
     return kept | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
@@ -98,6 +98,8 @@ class TaskFolder:
     """A project folder and the commands that run in it, each in a process of its own."""
 
     folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """settings beside those of the shell"""
 
     @property
     def workspace(self) -> Path:
@@ -106,8 +108,9 @@ class TaskFolder:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Begin a command in a session of its own."""
         return subprocess.Popen(
-            [*COMMAND, *arguments], cwd=self.folder, env=_environment(), text=True, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_hear_interrupts,
+            [*COMMAND, *arguments], cwd=self.folder, env=shell_environment() | dict(self.environment), text=True,
+            start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=_hear_interrupts,
         )  # fmt: skip
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -146,7 +149,9 @@ class TaskFolder:
     def python(self, code: str, *arguments: str, said: str) -> str:
         """Standard output of a fresh Python process in the project folder."""
         command = [sys.executable, "-c", code, *arguments]
-        done = subprocess.run(command, cwd=self.folder, env=_environment(), text=True, input=said, capture_output=True, check=False)
+        done = subprocess.run(
+            command, cwd=self.folder, env=shell_environment(), text=True, input=said, capture_output=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from rootstock.errors import InputError
-from rootstock.params import load_params
+from rootstock.params import ComputeParams, StageCompute, load_params
 from rootstock_flows import doctor
 from rootstock_flows.commands.doctor import command
 from rootstock_flows.environment import PRIVACY
@@ -61,6 +61,17 @@ def test_a_backbone_folder_that_is_not_there_is_a_fault(params):
 def test_without_urls_the_services_are_embedded(params):
     assert "embedded" in doctor.prefect_server(params).found
     assert "embedded" in doctor.mlflow_server(params).found
+
+
+def test_training_in_process_needs_no_pool(params):
+    assert "own process" in doctor.work_pool(params).found
+
+
+def test_a_pool_without_a_server_is_a_fault(params):
+    pooled = params.model_copy(update={"compute": ComputeParams(finetuning=StageCompute(work_pool="gpu"))})
+    found = doctor.work_pool(pooled)
+    assert not found.fine
+    assert "found no PREFECT_API_URL" in found.found
 
 
 def test_a_server_that_does_not_answer_is_a_fault_and_its_password_is_not_shown(params, monkeypatch):

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rootstock.errors import InputError, ServiceError
+from rootstock.errors import DataError, InputError, ServiceError
 from rootstock.files import sha256_of
 from rootstock.params import RegistrationParams, SimilarityParams
 from rootstock.records import Incumbent, Registration
 from rootstock.registration import mlflow_registry
-from rootstock.registration.versions import download_model, find_incumbent, list_versions, promote, rollback
+from rootstock.registration.versions import download_model, find_incumbent, find_test_rows, list_versions, promote, rollback
 
 Stage = Callable[..., Registration]
 MODEL = "tiny-model"
@@ -175,3 +175,43 @@ def test_a_version_of_another_tool_is_an_error_and_not_a_missing_champion(worksp
     mlflow_registry.set_alias(client, MODEL, "champion", version)
     with pytest.raises(InputError, match="expected a model that Rootstock registered"):
         find_incumbent(registration=SECTION, similarity=SIMILARITY, workspace=workspace, folder=Path("incumbent"))
+
+
+def test_the_test_rows_of_a_version_are_found_by_its_run(run_stage: Stage, workspace: str) -> None:
+    run_stage(0, run_key="a1")
+    found = find_test_rows(MODEL, "champion", workspace=workspace)
+    assert (found.path, found.rows, found.sha256) == ("test.parquet", 20, sha256_of(Path("test.parquet")))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda: Path("test.parquet").unlink(), "test.parquet is gone"),
+        (lambda: Path("test.parquet").write_bytes(b"others"), "test.parquet was changed"),
+    ],
+    ids=["gone", "changed"],
+)
+def test_other_rows_than_the_version_was_judged_on_are_not_given(
+    run_stage: Stage, workspace: str, damage: Callable[[], object], said: str
+) -> None:
+    run_stage(0, run_key="a1")
+    damage()
+    with pytest.raises(DataError, match=f"version 1: expected the test rows that it was judged on, found that {said}"):
+        find_test_rows(MODEL, "1", workspace=workspace)
+
+
+def test_a_version_whose_run_was_deleted_has_no_test_rows(
+    run_stage: Stage, workspace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_stage(0, run_key="a1")
+    monkeypatch.setattr(mlflow_registry, "read_record", lambda client, run_id, name: None)
+    with pytest.raises(DataError, match="its run keeps no record of them"):
+        find_test_rows(MODEL, "1", workspace=workspace)
+
+
+def test_a_record_that_a_run_does_not_keep_is_none(run_stage: Stage, workspace: str) -> None:
+    done = run_stage(0, run_key="a1")
+    client = mlflow_registry.tracking(workspace)
+    assert mlflow_registry.read_record(client, done.run_id, "prepared_data") is not None
+    assert mlflow_registry.read_record(client, done.run_id, "no_such_record") is None
+    assert mlflow_registry.read_record(client, "0" * 32, "prepared_data") is None

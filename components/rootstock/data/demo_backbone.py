@@ -5,23 +5,13 @@ It knows nothing until the ``tune`` stage trains it on the source, so what the t
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from rootstock.files import new_folder, write_text
+from rootstock.architecture import write_small_resnet
+from rootstock.files import new_folder
 
 BACKBONE = Path("backbones") / "small-resnet"
 SEED = 0
-#: He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016, cut down to 32 x 32 pixels.
-SHAPE = {
-    "num_channels": 3,
-    "embedding_size": 16,
-    "hidden_sizes": [16, 32, 64],
-    "depths": [1, 1, 1],
-    "layer_type": "basic",
-    "downsample_in_first_stage": False,
-}
-PREPROCESSOR = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "size": {"height": 32, "width": 32}}
 
 
 def build_backbone(folder: Path, *, seed: int = SEED) -> Path:
@@ -31,13 +21,6 @@ def build_backbone(folder: Path, *, seed: int = SEED) -> Path:
     """
     if (folder / "config.json").is_file():
         return folder
-    import torch
-    from transformers import ResNetConfig, ResNetModel
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = ResNetModel(ResNetConfig(**SHAPE))  # type: ignore[arg-type]
     with new_folder(folder) as draft:
-        model.save_pretrained(draft, safe_serialization=True)
-        write_text(draft / "preprocessor_config.json", json.dumps(PREPROCESSOR, indent=2) + "\n")
+        write_small_resnet(draft, seed)
     return folder

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from rootstock.errors import DataError
+from rootstock.errors import BackboneError, DataError
 from rootstock.part import Modality
 
 if TYPE_CHECKING:
@@ -19,48 +19,69 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
+#: Keys by which such a file names its processor, today's and the older one.
+PROCESSOR_KEYS = ("image_processor_type", "feature_extractor_type")
+SURFACE_SIDE = 32
 
 
 class Image(Modality):
-    """One image a row, as the bytes of a PNG, scaled to ``side`` x ``side`` pixels."""
+    """One image a row, as the bytes of a PNG; a backbone sees it at ``side`` x ``side`` pixels."""
 
     name: Literal["image"] = "image"
     side: Annotated[int, Field(ge=1)]
 
     def load_processor(self, folder: Path) -> Any:
-        """Mean and standard deviation a channel from the backbone's preprocessor file; 0.5 each where it has none.
+        """How the backbone was shown images: transformers' own processor for Pillow, where the backbone's file names one.
 
-        transformers' own image processors need torchvision, of which there is no CPU build for every torch.
+        Resizing, cropping, resampling and scaling are the file's, ``side`` is what comes out. A file that names no processor gives
+        mean and standard deviation a channel, 0.5 each where there is none, and the whole image is scaled to ``side``. Raises
+        BackboneError for a file that cannot be read or names a processor that needs torchvision.
         """
         path = folder / PREPROCESSOR_FILE
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(settings, dict):
+                raise ValueError(f"{type(settings).__name__} instead of a mapping")
+            if not any(key in settings for key in PROCESSOR_KEYS):
+                return settings
+            return _published_processor(folder, self.side)
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, ImportError) as error:
+            raise BackboneError(
+                f"{path}: expected settings of an image processor that works with Pillow, found others ({error}); "
+                "name another backbone, or leave only image_mean and image_std in the file"
+            ) from error
 
     def tensors(self, inputs: Sequence[Any], processor: Any) -> dict[str, Any]:
-        """``pixel_values`` (n, 3, side, side), normalised as the backbone was trained."""
+        """``pixel_values`` (n, 3, side, side), made as the backbone was trained."""
         import numpy as np
         import torch
 
+        if not isinstance(processor, dict):
+            pictures = [_opened(data, index, "RGB") for index, data in enumerate(inputs)]
+            return {"pixel_values": processor(pictures, return_tensors="pt")["pixel_values"].float()}
         mean = np.asarray(processor.get("image_mean", [0.5] * 3), dtype=np.float32)
         deviation = np.asarray(processor.get("image_std", [0.5] * 3), dtype=np.float32)
-        pixels = (self._pixels(inputs, "RGB") - mean) / deviation
+        pixels = (self._pixels(inputs, "RGB", self.side) - mean) / deviation
         return {"pixel_values": torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))}
 
-    def lengths(self, inputs: Sequence[Any]) -> NDArray[np.int64]:
+    def lengths(self, inputs: Sequence[Any], processor: Any) -> NDArray[np.int64]:
         """All alike: nothing is padded."""
         import numpy as np
 
         return np.ones(len(inputs), dtype=np.int64)
 
     def surface_features(self, fit_on: Sequence[Any], inputs: Sequence[Any]) -> Any:
-        """Grey pixels in 0..1, (n, side * side)."""
-        return self._pixels(inputs, "L").reshape(len(inputs), -1)
+        """Grey pixels in 0..1, (n, s * s) with s at most 32: more would only be noise to a linear model."""
+        return self._pixels(inputs, "L", min(self.side, SURFACE_SIDE)).reshape(len(inputs), -1)
 
     def descriptors(self, inputs: Sequence[Any]) -> pd.DataFrame:
         """Brightness, contrast, share of ink, and where its centre lies (0..1): (n, 5)."""
         import numpy as np
         import pandas as pd
 
-        grey = self._pixels(inputs, "L")
+        grey = self._pixels(inputs, "L", self.side)
         grey = grey.reshape(len(inputs), self.side, self.side)
         mass = np.maximum(grey.sum(axis=(1, 2)), 1e-9)
         place = np.linspace(0, 1, self.side)
@@ -74,17 +95,44 @@ class Image(Modality):
             }
         )
 
-    def _pixels(self, inputs: Sequence[Any], mode: str) -> NDArray[np.float32]:
+    def _pixels(self, inputs: Sequence[Any], mode: str, side: int) -> NDArray[np.float32]:
+        """(n, side, side, channels) in 0..1."""
         import numpy as np
-        from PIL import Image as Pictures
-        from PIL import UnidentifiedImageError
 
-        rows = []
-        for index, data in enumerate(inputs):
-            try:
-                picture = Pictures.open(io.BytesIO(data)).convert(mode).resize((self.side, self.side))
-            except (UnidentifiedImageError, Pictures.DecompressionBombError, OSError, TypeError, ValueError, SyntaxError) as error:
-                raise DataError(f"image {index}: expected the bytes of an image, found {error}; remove or replace it") from error
-            rows.append(np.asarray(picture, dtype=np.float32) / 255)
+        rows = [
+            np.asarray(_opened(data, index, mode).resize((side, side)), dtype=np.float32) / 255 for index, data in enumerate(inputs)
+        ]
         channels = 3 if mode == "RGB" else 1
-        return np.stack(rows).reshape(len(rows), self.side, self.side, channels).astype(np.float32)
+        return np.stack(rows).reshape(len(rows), side, side, channels).astype(np.float32)
+
+
+def _opened(data: Any, index: int, mode: str) -> Any:
+    """A Pillow image of this mode. Raises DataError naming the row's place in its batch."""
+    from PIL import Image as Pictures
+    from PIL import UnidentifiedImageError
+
+    try:
+        return Pictures.open(io.BytesIO(data)).convert(mode)
+    except (UnidentifiedImageError, Pictures.DecompressionBombError, OSError, TypeError, ValueError, SyntaxError) as error:
+        raise DataError(f"image {index}: expected the bytes of an image, found {error}; remove or replace it") from error
+
+
+def _published_processor(folder: Path, side: int) -> Any:
+    """The processor that the folder's file names, with ``side`` pixels coming out; what is cut away stays the same share."""
+    from PIL import Image as Pictures
+    from transformers import AutoImageProcessor
+
+    found = AutoImageProcessor.from_pretrained(folder, backend="pil")  # type: ignore[no-untyped-call]
+    square = {"height": side, "width": side}
+    if hasattr(found, "crop_pct"):  # ConvNeXt and ResNet: resized to side / crop_pct, then the middle
+        sizes: dict[str, Any] = {"size": {"shortest_edge": side}, "crop_pct": found.crop_pct or 1.0}
+    elif getattr(found, "do_center_crop", False):
+        scale = side / found.crop_size["height"]
+        sizes = {"size": {key: round(value * scale) for key, value in dict(found.size).items() if value}, "crop_size": square}
+    else:
+        sizes = {"size": square, "do_resize": True}
+    made = AutoImageProcessor.from_pretrained(folder, backend="pil", **sizes)  # type: ignore[no-untyped-call]
+    seen = made([Pictures.new("RGB", (side + 3, side + 5))], return_tensors="pt")["pixel_values"].shape
+    if tuple(seen) != (1, 3, side, side):
+        raise ValueError(f"pixels {tuple(seen[1:])} instead of {(3, side, side)}")
+    return made

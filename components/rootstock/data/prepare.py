@@ -47,18 +47,29 @@ def _rows(path: Path, revision: DatasetRevision) -> pd.DataFrame:
     return registry.read_rows(path, revision).sort_values("id", ignore_index=True)
 
 
-def _target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: int, folder: Path) -> tuple[Dataset, Sequence[Any]]:
-    """The target, and the inputs of its test rows."""
-    card = registry.read_card(path, revision)
+def split_target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: int) -> tuple[pd.DataFrame, list[str]]:
+    """The target's rows with ``data.labels``, and ``train``, ``test`` or ``unused`` for each. Raises DataError as ``prepare``."""
+    check_modality(registry.read_card(path, revision), revision, data)
+    kept = _with_labels(_rows(path, revision), revision, data.labels)
+    splits = assign_splits(
+        kept, seed=seed, test_fraction=data.test_fraction, test_rows=data.test_rows, rows_per_class=data.labelled_rows_per_class
+    )
+    return kept, splits
+
+
+def check_modality(card: dict[str, Any], revision: DatasetRevision, data: DataParams) -> None:
+    """Raise DataError if a data set does not hold what ``data.modality`` says."""
     if card["modality"] != data.modality.name:
         raise DataError(
             f"{revision.revision}: expected data of modality {data.modality.name} as data.modality says, found {card['modality']}; "
             "change data.modality.name or name another dataset"
         )
-    kept = _with_labels(_rows(path, revision), revision, data.labels)
-    splits = assign_splits(
-        kept, seed=seed, test_fraction=data.test_fraction, test_rows=data.test_rows, rows_per_class=data.labelled_rows_per_class
-    )
+
+
+def _target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: int, folder: Path) -> tuple[Dataset, Sequence[Any]]:
+    """The target, and the inputs of its test rows."""
+    card = registry.read_card(path, revision)
+    kept, splits = split_target(path, revision, data=data, seed=seed)
     parts = {name: kept[[split == name for split in splits]] for name in (TRAIN, TEST, UNUSED)}
     labels = tuple(label_counts(parts[TRAIN]))
     if unlearned := sorted(set(label_counts(kept)) - set(labels)):

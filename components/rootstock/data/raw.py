@@ -1,4 +1,4 @@
-"""Where rows come from: a table file, a folder of images, or the Hugging Face hub. Nothing is judged here but the container."""
+"""Where rows come from: a table file, a folder of images, arrays, or the Hugging Face hub. Only the container is judged."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rootstock.data.arrays import ARRAYS_ENDING, read_image_arrays
 from rootstock.errors import DataError, InputError, RootstockError, ServiceError
 from rootstock.files import read_utf8
 from rootstock.table import SEPARATORS, read_image_folder, read_table
@@ -54,6 +55,13 @@ def read_raw(source: str, *, columns: Columns, modality: str) -> Raw:
                 "give a file, or set data.modality to image for a folder of images"
             )
         return _from_folder(path)
+    if path.suffix.lower() == ARRAYS_ENDING:
+        if modality != "image":
+            raise DataError(
+                f"{path}: expected a table file for data of modality {modality}, found arrays; "
+                "give a table, or set data.modality to image for arrays of images"
+            )
+        return _from_arrays(path)
     try:
         frame = read_table(path)
     except DataError:
@@ -96,6 +104,12 @@ def _from_folder(folder: Path) -> Raw:
         rows["split"] = [step[0] for step in steps]
     names = frame["id"].tolist()
     return Raw(str(folder), rows, "input", "label", None, "split" if has_splits else None, lambda row: f"file {names[row]}")
+
+
+def _from_arrays(path: Path) -> Raw:
+    rows = read_image_arrays(path)
+    places = rows.pop("place").tolist()
+    return Raw(str(path), rows, "input", "label", None, "split" if "split" in rows else None, lambda row: str(places[row]))
 
 
 def _from_hub(source: str, columns: Columns) -> Raw:

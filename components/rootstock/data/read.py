@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rootstock.data.raw import Raw, read_raw
 from rootstock.data.rows import input_key, make_frame
 from rootstock.errors import DataError, unknown_name
+from rootstock.table import png_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from rootstock.params import DataParams
 
 
+#: How many unreadable images a message names.
+NAMED_ROWS = 5
+
+
 def read_dataset(source: str | Path, *, data: DataParams) -> pd.DataFrame:
-    """Read a CSV, TSV, JSONL or Parquet file, a folder of images, or ``hf:NAME`` as a canonical frame.
+    """Read a CSV, TSV, JSONL or Parquet file, a folder or an .npz file of images, or ``hf:NAME`` as a canonical frame.
 
     Columns ``id``, ``input`` (text, or the bytes of a PNG), ``label`` ("" only where a split other than train and test is
     declared) and ``split`` ("" where none is declared). Raises DataError naming file, row and column of the first fault.
@@ -55,17 +59,15 @@ def _column(raw: Raw, name: str) -> list[Any]:
 
 
 def _inputs(raw: Raw, data: DataParams) -> list[str | bytes]:
-    is_image = data.modality.name == "image"
+    return _images(raw) if data.modality.name == "image" else _texts(raw, limit=data.max_characters)
+
+
+def _texts(raw: Raw, *, limit: int) -> list[str | bytes]:
     inputs: list[str | bytes] = []
     for row, value in enumerate(_column(raw, raw.input)):
         if _is_missing(value):
-            raise _fault(
-                raw,
-                f"{'an image' if is_image else 'text'} in column '{raw.input}'",
-                f"none at {raw.place(row)}",
-                advice="fill it in or remove the row",
-            )
-        inputs.append(_image(raw, value, row) if is_image else _text(raw, value, row, limit=data.max_characters))
+            raise _fault(raw, f"text in column '{raw.input}'", f"none at {raw.place(row)}", advice="fill it in or remove the row")
+        inputs.append(_text(raw, value, row, limit=limit))
     return inputs
 
 
@@ -87,32 +89,27 @@ def _text(raw: Raw, value: Any, row: int, *, limit: int) -> str:
     return value
 
 
-def _image(raw: Raw, value: Any, row: int) -> bytes:
-    from PIL import Image
-
-    content = value.get("bytes") if isinstance(value, dict) else value
-    if not isinstance(content, bytes):
+def _images(raw: Raw) -> list[str | bytes]:
+    """Every image as a PNG; those that cannot be read are counted, and the first of them named."""
+    inputs: list[str | bytes] = []
+    broken: list[str] = []
+    for row, value in enumerate(_column(raw, raw.input)):
+        content = value.get("bytes") if isinstance(value, dict) else value
+        try:
+            if not isinstance(content, bytes):
+                raise ValueError(f"{'none' if _is_missing(content) else type(content).__name__}, not a file's bytes")
+            inputs.append(png_bytes(content))
+        except ValueError as error:
+            broken.append(f"{raw.place(row)} ({error})")
+    if broken:
+        more = f" and {len(broken) - NAMED_ROWS} more" if len(broken) > NAMED_ROWS else ""
         raise _fault(
             raw,
-            f"an image's bytes in column '{raw.input}'",
-            f"{type(content).__name__} at {raw.place(row)}",
-            advice="store the file's bytes",
+            f"an image in column '{raw.input}' of each of {len(raw.frame)} rows",
+            f"{len(broken)} that cannot be decoded: {', '.join(broken[:NAMED_ROWS])}{more}",
+            advice="replace or remove them",
         )
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            if image.format == "PNG":
-                return content
-            buffer = io.BytesIO()
-            image.convert("RGB").save(buffer, format="PNG")
-            return buffer.getvalue()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _fault(
-            raw,
-            f"an image in column '{raw.input}'",
-            f"bytes that cannot be decoded ({error}) at {raw.place(row)}",
-            advice="replace or remove it",
-        ) from error
+    return inputs
 
 
 def _splits(raw: Raw) -> list[str]:

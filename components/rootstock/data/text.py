@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "spiece.model", "vocab.json")
+
+
+#: Tokenizer -> most tokens -> text -> what it makes of it; gone with the tokenizer.
+_READ: WeakKeyDictionary[Any, dict[int, dict[str, dict[str, list[int]]]]] = WeakKeyDictionary()
+#: So many texts are remembered, about 20 MB of short ones.
+MOST_TEXTS = 20_000
 
 
 class Text(Modality):
@@ -36,14 +43,28 @@ class Text(Modality):
 
     def tensors(self, inputs: Sequence[Any], processor: Any) -> dict[str, Any]:
         """Token ids and mask, each (n, longest), padded to the longest text of the batch."""
-        limit = min(self.max_tokens, processor.model_max_length)
-        return dict(processor(list(inputs), truncation=True, max_length=limit, padding=True, return_tensors="pt"))
+        # A fast tokenizer would rather pad while it reads; a text that is read once and padded every epoch is cheaper.
+        processor.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True
+        return dict(processor.pad(self._read(inputs, processor), padding=True, return_tensors="pt"))
 
-    def lengths(self, inputs: Sequence[Any]) -> NDArray[np.int64]:
-        """Characters: they sort nearly as tokens do and cost nothing."""
+    def lengths(self, inputs: Sequence[Any], processor: Any) -> NDArray[np.int64]:
+        """Tokens."""
         import numpy as np
 
-        return np.fromiter((len(text) for text in inputs), dtype=np.int64, count=len(inputs))
+        return np.fromiter((len(row["input_ids"]) for row in self._read(inputs, processor)), dtype=np.int64, count=len(inputs))
+
+    def _read(self, inputs: Sequence[str], processor: Any) -> list[dict[str, list[int]]]:
+        """What the tokenizer makes of each text; a text is read once."""
+        limit = min(self.max_tokens, processor.model_max_length)
+        kept = _READ.setdefault(processor, {})
+        known = kept.setdefault(limit, {})
+        if len(known) > MOST_TEXTS:
+            known = kept[limit] = {}  # a new one: another thread may be reading the old
+        new = [text for text in dict.fromkeys(inputs) if text not in known]
+        if new:
+            found = processor(new, truncation=True, max_length=limit)
+            known.update((text, {key: found[key][i] for key in found}) for i, text in enumerate(new))
+        return [known[text] for text in inputs]
 
     def surface_features(self, fit_on: Sequence[Any], inputs: Sequence[Any]) -> Any:
         """TF-IDF of words and word pairs, sublinear, sparse (n, f); the vocabulary comes from ``fit_on``.

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from rootstock.classifier import Classifier, read_card
-from rootstock.finetuning.crossvalidate import Option, OptionScore, score_options, unseen_rows
+from rootstock.finetuning.choose_method import Circumstances, choose_method
+from rootstock.finetuning.crossvalidate import Option, OptionScore, row_losses, score_options, unseen_rows
+from rootstock.finetuning.gradient import layers_of
 from rootstock.finetuning.save import Lineage, save_model
-from rootstock.head import Head, match_classes
+from rootstock.head import Head, log_probabilities, match_classes
 from rootstock.params import BackboneParams, DataParams, FineTuningParams
-from rootstock.part import EPOCHS, Fitted, Start
+from rootstock.part import EPOCHS, Fitted, Keep, Rows, Start
 from rootstock.records import Curve, PreparedData, TrainedModel, TunedBackbone
 from rootstock.rows import EncoderSource, bare_encoder, feature_folder, tuned_encoder
+
+#: Rows that the backbone is timed on.
+TIMED_ROWS = 64
 
 
 def finetune(
@@ -39,7 +45,8 @@ def finetune(
     cache = feature_folder(workspace)
     bare = bare_encoder(tuned.backbone, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows, cache_folder=cache)
     transferred = tuned_encoder(tuned.model, batch_rows=backbone.batch_rows, cache_folder=cache) if tuned.model else None
-    options = _options(prepared, tuned, finetuning, bare=bare, transferred=transferred)
+    keep = Keep(Path(workspace) / "checkpoints" / folder.name, 60 * finetuning.checkpoint_minutes)
+    options, rule = _options(prepared, tuned, finetuning, bare=bare, transferred=transferred, keep=keep)
     inputs = options[0].rows.inputs
     scores = score_options(options, folds=finetuning.folds, seed=seed, eligible=unseen_rows(inputs, tuned.model))
     best = scores[0]
@@ -50,15 +57,17 @@ def finetune(
         folder / "model", fitted, labels=prepared.target.labels, modality=data.modality, name=prepared.target.name, inputs=inputs,
         lineage=Lineage(tuned.backbone, pooling, parent),
     )  # fmt: skip
+    shutil.rmtree(keep.folder, ignore_errors=True)
     return TrainedModel(
         model=saved,
         source=best.option.source,
         method=best.option.method.name,
         cross_validation=tuple(score.record for score in scores),
-        reason=_reason(scores),
+        reason=_reason(scores) + (f"; {rule}" if rule else ""),
         trainable_parameters=fitted.trainable_parameters,
         total_parameters=_parameters(best.option.start, fitted),
         curves=_curves(scores, fitted),
+        notes=fitted.notes,
         seconds=time.perf_counter() - started,
         peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )
@@ -71,7 +80,9 @@ def _options(
     *,
     bare: EncoderSource,
     transferred: EncoderSource | None,
-) -> list[Option]:
+    keep: Keep,
+) -> tuple[list[Option], str]:
+    """A method from a start each, and what a rule said of the method, if one was asked."""
     classes = prepared.target.labels
     starts: list[tuple[str | None, EncoderSource, Head | None]] = [(None, bare, None)]
     if transferred is not None and tuned.model is not None:
@@ -79,11 +90,32 @@ def _options(
         wanted = [tuned.matched_labels.get(label, label) for label in classes]
         prior = match_classes(Classifier.load_head(folder), read_card(folder).labels, wanted)
         starts.insert(0, (tuned.source, transferred, prior))
-    return [
-        Option(method, source, Start(encoder.load, len(classes), prior), encoder.rows(prepared.target, "train"))
+    bfloat16 = finetuning.precision == "auto"
+    shared = [
+        (source, Start(encoder.load, len(classes), prior, keep, bfloat16), encoder.rows(prepared.target, "train"))
         for source, encoder, prior in starts
-        for method in finetuning.methods
     ]
+    methods, rule = finetuning.methods, ""
+    if finetuning.choose == "auto":
+        chosen = choose_method(methods, _circumstances(*shared[0][1:], budget_minutes=finetuning.budget_minutes))
+        methods, rule = (chosen.method,), f"chosen by rule, {chosen.reason}"
+    return [Option(method, source, start, rows) for source, start, rows in shared for method in methods], rule
+
+
+def _circumstances(start: Start, rows: Rows, *, budget_minutes: float | None) -> Circumstances:
+    import numpy as np
+
+    carried = None
+    if start.prior is not None:
+        carried = float(row_losses(np.exp(log_probabilities(rows.features, start.prior)), rows.labels).mean())
+    encoder = start.load()
+    rate = None
+    if budget_minutes is not None:
+        timed = rows.inputs[:TIMED_ROWS]
+        started = time.perf_counter()
+        encoder.embed(timed, "timing the backbone")
+        rate = len(timed) / (time.perf_counter() - started)
+    return Circumstances(len(rows.labels), start.classes, carried, len(layers_of(encoder.model)), rate, budget_minutes)
 
 
 def _reason(scores: Sequence[OptionScore]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -14,9 +15,6 @@ from rootstock.part import Modality, Rows
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-#: Hidden states are kept in memory; above this they are computed anew instead.
-LARGEST_BYTES = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class HiddenStates:
         lengths = torch.tensor([len(rows) for rows in inputs])
         return {"inputs_embeds": states, "attention_mask": (torch.arange(states.shape[1]) < lengths[:, None]).long()}
 
-    def lengths(self, inputs: Sequence[Any]) -> NDArray[np.int64]:
+    def lengths(self, inputs: Sequence[Any], processor: Any) -> NDArray[np.int64]:
         """Tokens of each row."""
         import numpy as np
 
@@ -53,7 +51,7 @@ def split_encoder(encoder: Encoder, below: int) -> tuple[Encoder, Encoder] | Non
     if encoder.modality.name != "text" or getattr(model.config, "is_decoder", False):
         return None
     prefix, suffix = _with_layers(model, layers[:below]), _with_layers(model, layers[below:])
-    suffix.embeddings = _AsGiven()
+    suffix.embeddings = _AsGiven(_a_frozen_weight(suffix))
     suffix.pooler = prefix.pooler = None  # nothing reads it
     return (
         Encoder(prefix, encoder.processor, encoder.modality, encoder.pooling, encoder.batch_rows),
@@ -68,35 +66,60 @@ def _with_layers(model: Any, layers: Any) -> Any:
     return part
 
 
-def _AsGiven() -> Any:  # noqa: N802 - torch must not be imported with this file
+def _a_frozen_weight(suffix: Any) -> Any:
+    """Its precision is that of the layers; a weight that is trained stays in single precision."""
+    weights = [parameter for parameter in suffix.encoder.parameters() if parameter.is_floating_point()]
+    return next((weight for weight in weights if not weight.requires_grad), weights[0])
+
+
+def _AsGiven(precision: Any) -> Any:  # noqa: N802 - torch must not be imported with this file
     import torch
 
     class AsGiven(torch.nn.Module):
-        """Embeddings that were computed before."""
+        """Embeddings that were computed before, in the precision of the layers that read them."""
 
         def forward(self, *_: Any, inputs_embeds: Any, **__: Any) -> Any:
-            return inputs_embeds
+            return inputs_embeds.to(precision.dtype)
 
     return AsGiven()
 
 
-def through_prefix(prefix: Encoder, rows: Rows, *, label: str) -> Rows | None:
-    """The same rows with hidden states, in half precision, as inputs; None where they would not fit into memory."""
+def through_prefix(prefix: Encoder, rows: Rows, *, label: str, known: dict[Any, Any] | None = None) -> Rows | None:
+    """The same rows with hidden states, in half precision, as inputs.
+
+    What is ``known`` of an input is not computed again, and what is computed is added to it. States lie memory-mapped in a file
+    that is gone with the process. None where the disk has no room for them.
+    """
+    known = {} if known is None else known
+    new = [value for value in dict.fromkeys(rows.inputs) if value not in known]
+    try:
+        known.update(zip(new, _computed(prefix, new, label), strict=True))
+    except OSError:
+        return None
+    return Rows([known[value] for value in rows.inputs], rows.labels, rows.features)
+
+
+def _computed(prefix: Encoder, inputs: Sequence[Any], label: str) -> list[NDArray[np.float16]]:
+    import numpy as np
     import torch
     from tqdm import tqdm
 
-    states: list[Any] = [None] * len(rows.inputs)
-    size = 0
+    if not inputs:
+        return []
+    places: list[tuple[int, tuple[int, int]]] = [(0, (0, 0))] * len(inputs)
     prefix.model.eval()
-    with torch.inference_mode(), tqdm(total=len(rows.inputs), desc=label, disable=None, leave=False, file=sys.stderr) as bar:
-        for indices in batches(prefix.modality.lengths(rows.inputs), prefix.batch_rows):
-            tensors = prefix.modality.tensors([rows.inputs[i] for i in indices], prefix.processor)
-            tensors = {name: tensor.to(prefix.model.device) for name, tensor in tensors.items()}
-            hidden = prefix.model(**tensors).last_hidden_state.half().cpu().numpy()
-            for index, row, tokens in zip(indices, hidden, tensors["attention_mask"].sum(dim=1).tolist(), strict=True):
-                states[index] = row[:tokens].copy()
-                size += states[index].nbytes
-            if size > LARGEST_BYTES:
-                return None
-            bar.update(len(indices))
-    return Rows(states, rows.labels, rows.features)
+    end = 0
+    with tempfile.TemporaryFile() as stream, torch.inference_mode():
+        with tqdm(total=len(inputs), desc=label, unit="row", disable=None, leave=False, file=sys.stderr) as bar:
+            for indices in batches(prefix.modality.lengths(inputs, prefix.processor), prefix.batch_rows):
+                tensors = prefix.modality.tensors([inputs[i] for i in indices], prefix.processor)
+                tensors = {name: tensor.to(prefix.model.device) for name, tensor in tensors.items()}
+                hidden = prefix.model(**tensors).last_hidden_state.half().cpu().numpy()
+                for index, row, tokens in zip(indices, hidden, tensors["attention_mask"].sum(dim=1).tolist(), strict=True):
+                    stream.write(np.ascontiguousarray(row[:tokens]).data)
+                    places[index] = (end, (tokens, row.shape[1]))
+                    end += tokens * row.shape[1]
+                bar.update(len(indices))
+        stream.flush()
+        mapped = np.memmap(stream, dtype=np.float16, mode="c")  # copy on write: torch wants arrays that could be written to
+    return [mapped[start : start + shape[0] * shape[1]].reshape(shape) for start, shape in places]

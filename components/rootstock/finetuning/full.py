@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field
 
-from rootstock.finetuning.loop import Optimisation, train
-from rootstock.head import Head
-from rootstock.part import EPOCHS, FineTuneMethod, Fitted, Rows, Start
+from rootstock.backbone import Encoder
+from rootstock.finetuning.gradient import Adapted, GradientMethod, by_depth
 
 
-class Full(FineTuneMethod):
-    """All weights of the backbone and a head that starts from the one learned before, or from zero."""
+class Full(GradientMethod):
+    """All weights of the backbone, the lower layers more slowly where asked for; with a probe to start from it is LP-FT."""
 
     name: Literal["full"] = "full"
-    setting_unit: ClassVar[str] = EPOCHS
-    learning_rate: PositiveFloat
-    head_learning_rate: PositiveFloat
-    weight_decay: NonNegativeFloat
-    batch_rows: PositiveInt
-    epochs: PositiveInt
-    warmup_share: Annotated[float, Field(ge=0, le=1)]
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
+    """learning rate of a layer, over that of the layer above it; 1 trains all alike (Howard and Ruder 2018, arXiv 1801.06146)"""
 
-    def fit(self, start: Start, rows: Rows, *, heldout: Rows | None, setting: float | None, seed: int) -> Fitted:
-        """Train everything; the number of epochs is the setting to choose."""
-        import numpy as np
-
-        encoder = start.load()
-        for parameter in encoder.model.parameters():
-            parameter.requires_grad_(True)
-        head = start.prior or Head(np.zeros((start.classes, rows.features.shape[1])), np.zeros(start.classes))
-        steps = Optimisation(
-            self.learning_rate, self.head_learning_rate, self.weight_decay, self.batch_rows, self.epochs,
-            int(setting) if setting is not None else self.epochs, self.warmup_share, seed,
-        )  # fmt: skip
-        return train(encoder, rows, head=head, heldout=heldout, optimisation=steps, label="full fine-tuning")
+    def adapt(self, encoder: Encoder) -> Adapted:
+        """Everything moves."""
+        return Adapted(encoder, 0, by_depth(encoder.model, decay=self.layer_decay, epochs_a_layer=0))

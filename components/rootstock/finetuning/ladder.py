@@ -138,7 +138,7 @@ def _no_transfer(
         found = model.predict(list(test["input"])).probabilities
         return found[:, [model.labels.index(label) for label in classes]], "the model itself: it learned from no source"
     method = next(method for method in finetuning.methods if method.name == trained.method)
-    option = Option(method, None, Start(encoder.load, len(classes), None), rows)
+    option = Option(method, None, Start(encoder.load, len(classes), None, bfloat16=finetuning.precision == "auto"), rows)
     fitted, setting = _refit(score_options([option], folds=finetuning.folds, seed=seed, eligible=eligible)[0], seed=seed)
     note = (
         f"{method.name} on the same labelled rows without {trained.source}, {method.setting_unit} {setting:g} by cross-validation"

@@ -28,9 +28,11 @@ def select(
     """Try the ranking's best source domains by successive halving, and select the winner, or none.
 
     Each is tuned with ``similarity.halving.method`` on a few rows of its source and cross-validated on the target's labelled rows;
-    beside them, on the same rows, the first backbone without transfer. When the whole interval of the winner's gain over that lies
-    below zero, no source is selected. The test rows are not read. Where the ranking did not choose a domain, or fewer than two
-    enter, nothing is tried and the ranking's choice stands. Trials are kept in ``workspace``/halving; writes nothing to ``folder``.
+    beside them, on the same rows, the first backbone without transfer. A winner that is not clearly ahead does not overrule the
+    ranking: its first stands (with 32 labelled rows, unclear winners cost accuracy; see benchmarks). When the whole interval of the
+    selected one's gain over no transfer lies below zero, no source is selected. The test rows are not read. Where the ranking did
+    not choose a domain, or fewer than two enter, nothing is tried and the ranking's choice stands. Trials are kept in
+    ``workspace``/halving; writes nothing to ``folder``.
     """
     started = time.perf_counter()
     entrants = _entrants(ranking, prepared, similarity.halving.candidates)
@@ -45,8 +47,9 @@ def select(
     course = Course(prepared.target, similarity, seed, Path(workspace) / "halving")
     control = try_no_transfer(course, encoder_of(backbone.name))
     race = _run(course, entrants, control, encoder_of=encoder_of)
-    winner = next(candidate for candidate, _ in entrants if candidate.name == race.winner.name)
-    helps = race.winner.gain.high >= 0
+    stands = race.winner if race.clear else _last_score(race, entrants[0][0].name)
+    winner = next(candidate for candidate, _ in entrants if candidate.name == stands.name)
+    helps = stands.gain.high >= 0
     return Selection(
         chosen=winner.source if helps else None,
         chosen_name=winner.name if helps else None,
@@ -54,7 +57,7 @@ def select(
         backbone=winner.backbone if helps else backbone.name,
         matched_labels=winner.matched_labels if helps else {},
         rounds=race.rounds,
-        reason=_reason(race, control, helps=helps),
+        reason=_reason(race, stands, control, helps=helps),
         rows_trained=race.row_passes,
         seconds=time.perf_counter() - started,
     )
@@ -108,19 +111,26 @@ def _run(
         )
 
 
-def _reason(race: Race, control: Trial, *, helps: bool) -> str:
-    winner, others = race.winner, race.rounds[-1][1:]
+def _last_score(race: Race, name: str) -> HalvingScore:
+    """Of the longest that a candidate was tuned."""
+    return next(score for scores in reversed(race.rounds) for score in scores if score.name == name)
+
+
+def _reason(race: Race, stands: HalvingScore, control: Trial, *, helps: bool) -> str:
     tried = len(race.rounds[0])
     if not helps:
         return (
-            f"no source helps: train on the target alone; {winner.name}, the best of {tried} tried, reaches an accuracy of "
-            f"{winner.accuracy.value:.3f} against {control.accuracy:.3f} without transfer, {_gain(winner)}"
+            f"no source helps: train on the target alone; {stands.name}, the best of {tried} tried, reaches an accuracy of "
+            f"{stands.accuracy.value:.3f} against {control.accuracy:.3f} without transfer, {_gain(stands)}"
         )
-    ahead = "is clearly ahead of" if race.clear else "has a lower log loss than"
-    rivals = ", ".join(f"{other.name} ({other.log_loss:.3f})" for other in others)
+    rivals = ", ".join(f"{other.name} ({other.log_loss:.3f})" for other in race.rounds[-1] if other.name != stands.name)
+    reached = f"{stands.log_loss:.3f} nats a row after tuning on {stands.source_rows:,} of its rows"
+    gain = f"its gain over no transfer is {_gain(stands)}"
+    if race.clear:
+        return f"of {tried} sources tried, {stands.name} is clearly ahead of {rivals}: {reached}; {gain}"
     return (
-        f"of {tried} sources tried, {winner.name} {ahead} {rivals}: {winner.log_loss:.3f} nats a row after tuning on "
-        f"{winner.source_rows:,} of its rows; its gain over no transfer is {_gain(winner)}"
+        f"of {tried} sources tried none is clearly ahead, so {stands.name}, the first of the ranking, stands: {reached}, beside "
+        f"{rivals}; {gain}"
     )
 
 

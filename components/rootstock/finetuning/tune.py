@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from rootstock.classifier import read_card
 from rootstock.errors import DataError, unknown_name
 from rootstock.finetuning.save import Lineage, save_model
 from rootstock.params import BackboneParams, DataParams, FineTuningParams
-from rootstock.part import Start
+from rootstock.part import Keep, Start
 from rootstock.records import Artifact, Curve, Incumbent, PreparedData, Selection, TunedBackbone
 from rootstock.rows import bare_encoder, feature_folder
 
@@ -48,7 +49,8 @@ def tune(
         cache_folder=feature_folder(workspace),
     )  # fmt: skip
     rows = encoder.rows(source, "train")
-    start = Start(encoder.load, len(source.labels), None)
+    keep = Keep(Path(workspace) / "checkpoints" / folder.name, 60 * finetuning.checkpoint_minutes)
+    start = Start(encoder.load, len(source.labels), None, keep, finetuning.precision == "auto")
     method = finetuning.source
     fitted = method.fit(start, rows, heldout=None, setting=None, seed=seed)
     saved = save_model(
@@ -59,6 +61,7 @@ def tune(
         name=f"training loss on {source.name}", unit="nats a row",
         x=tuple(float(epoch + 1) for epoch in range(len(fitted.losses))), y=fitted.losses,
     )  # fmt: skip
+    shutil.rmtree(keep.folder, ignore_errors=True)
     return TunedBackbone(
         source=source.name, backbone=selection.backbone, method=method.name, model=saved, matched_labels=selection.matched_labels,
         rows=len(rows.labels), curves=(curve,), seconds=time.perf_counter() - started,

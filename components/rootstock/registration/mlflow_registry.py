@@ -176,6 +176,21 @@ def end_run(client: Any, run_id: str, *, done: bool) -> None:
         client.set_terminated(run_id, "FINISHED" if done else "FAILED")
 
 
+def read_record(client: Any, run_id: str, name: str) -> str | None:
+    """JSON of a record that ``log_run`` kept with a run; None if the run or the record is gone."""
+    from mlflow.exceptions import MlflowException
+
+    with service_errors(f"read the {name} of run {run_id}"), tempfile.TemporaryDirectory() as temporary:
+        try:
+            kept = {file.path for file in client.list_artifacts(run_id, "records")}
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+        wanted = f"records/{name}.json"
+        return Path(client.download_artifacts(run_id, wanted, temporary)).read_text(encoding="utf-8") if wanted in kept else None
+
+
 def log_report(run_id: str, path: Path, *, workspace: str) -> None:
     """Keep a file with a run, under ``report/``. Raises InputError if it is not there."""
     if not path.is_file():

@@ -69,26 +69,52 @@ def text_tensors(folder: Path, card: dict[str, Any], lines: list[str]) -> dict[s
 
 
 def image_tensors(folder: Path, card: dict[str, Any], lines: list[str]) -> dict[str, Any]:
-    """Pixels (n, 3, side, side) of image files, scaled as in training."""
+    """Pixels (n, 3, side, side) of image files, made as in training."""
     import numpy as np
     import torch
     from PIL import Image
 
     settings = folder / "preprocessor_config.json"
     options = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
-    size = (card["modality"]["side"], card["modality"]["side"])
-    pixels = np.stack([np.asarray(Image.open(line).convert("RGB").resize(size), dtype=np.float32) / 255 for line in lines])
+    pictures, side = [Image.open(line).convert("RGB") for line in lines], card["modality"]["side"]
+    if "image_processor_type" in options or "feature_extractor_type" in options:
+        return {"pixel_values": image_processor(folder, side)(pictures, return_tensors="pt")["pixel_values"].float()}
+    pixels = np.stack([np.asarray(picture.resize((side, side)), dtype=np.float32) / 255 for picture in pictures])
     mean = np.asarray(options.get("image_mean", [0.5] * 3), dtype=np.float32)
     deviation = np.asarray(options.get("image_std", [0.5] * 3), dtype=np.float32)
     return {"pixel_values": torch.from_numpy(((pixels - mean) / deviation).transpose(0, 3, 1, 2).copy())}
 
 
-def pool(hidden: Any, mask: Any | None, pooling: str) -> Any:
+def image_processor(folder: Path, side: int) -> Any:
+    """The processor that the folder's file names, with ``side`` pixels coming out; what is cut away stays the same share."""
+    from transformers import AutoImageProcessor
+
+    found = AutoImageProcessor.from_pretrained(folder, backend="pil")  # type: ignore[no-untyped-call]
+    square = {"height": side, "width": side}
+    if hasattr(found, "crop_pct"):
+        sizes: dict[str, Any] = {"size": {"shortest_edge": side}, "crop_pct": found.crop_pct or 1.0}
+    elif getattr(found, "do_center_crop", False):
+        scale = side / found.crop_size["height"]
+        sizes = {"size": {key: round(value * scale) for key, value in dict(found.size).items() if value}, "crop_size": square}
+    else:
+        sizes = {"size": square, "do_resize": True}
+    return AutoImageProcessor.from_pretrained(folder, backend="pil", **sizes)  # type: ignore[no-untyped-call]
+
+
+def pool(outputs: Any, tensors: dict[str, Any], config: Any, pooling: str) -> Any:
     """One vector a row, (n, d)."""
+    import torch
+
+    hidden, own, mask = outputs.last_hidden_state, getattr(outputs, "pooler_output", None), tensors.get("attention_mask")
     if hidden.dim() == 4:
-        return hidden.mean(dim=(2, 3))
+        return own if own is not None and own.dim() == 2 else hidden.mean(dim=(2, 3))
     if pooling == "cls":
         return hidden[:, 0]
+    patch = getattr(config, "patch_size", None)
+    if "pixel_values" in tensors and patch is not None:  # the mean is over patches, not over the special tokens before them
+        high, wide = (patch, patch) if isinstance(patch, int) else patch
+        special = hidden.shape[1] - (tensors["pixel_values"].shape[-2] // high) * (tensors["pixel_values"].shape[-1] // wide)
+        mask = (torch.arange(hidden.shape[1]) >= special)[None]
     if mask is None:
         return hidden.mean(dim=1)
     mask = mask.unsqueeze(-1).to(hidden.dtype)
@@ -108,7 +134,7 @@ def predict(folder: Path, lines: list[str], base: str | None = None) -> tuple[li
     with torch.inference_mode():
         for start in range(0, len(lines), BATCH_ROWS):
             tensors = to_tensors(folder, card, lines[start : start + BATCH_ROWS])
-            features = pool(encoder(**tensors).last_hidden_state, tensors.get("attention_mask"), card["pooling"]).double()
+            features = pool(encoder(**tensors), tensors, encoder.config, card["pooling"]).double()
             if card["normalise"]:
                 features = features / features.norm(dim=1, keepdim=True).clamp(min=1e-12)
             blocks.append(torch.softmax(features @ head["weight"].double().T + head["bias"].double(), dim=1))

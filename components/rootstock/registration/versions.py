@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from rootstock.errors import InputError, ServiceError, unknown_name
+from rootstock.errors import DataError, InputError, ServiceError, unknown_name
 from rootstock.files import sha256_of
 from rootstock.params import RegistrationParams, SimilarityParams
-from rootstock.records import Artifact, EarlierVersion, Incumbent
+from rootstock.records import Artifact, EarlierVersion, Incumbent, RowsFile
 from rootstock.registration import mlflow_registry as registry
 from rootstock.registration.mlflow_registry import KEY_TAG, SHA256_TAG, Version
 from rootstock.registration.promotion import CHALLENGER, CHAMPION, PREVIOUS
@@ -84,6 +85,26 @@ def download_model(model: str, alias_or_version: str, *, workspace: str, folder:
     path = registry.fetch_model(f"models:/{model}/{version.version}", folder)
     _verified(path, version, model)
     return version.version, path
+
+
+def find_test_rows(model: str, alias_or_version: str, *, workspace: str) -> RowsFile:
+    """The test rows that a version was judged on, as they still lie in the workspace of its run.
+
+    Raises InputError for an unknown version, DataError if the rows are not at hand or were changed.
+    """
+    version = find_version(model, alias_or_version, workspace=workspace)
+    text = registry.read_record(registry.tracking(workspace), version.run_id, "prepared_data") if version.run_id else None
+    try:  # this much of the record, so that what else changes in it between releases does not matter
+        file = RowsFile.model_validate(json.loads(text)["target"]["splits"]["test"]) if text is not None else None
+    except (ValueError, KeyError, TypeError):
+        file = None
+    reason = "its run keeps no record of them" if file is None else file.damage()
+    if file is None or reason is not None:
+        raise DataError(
+            f"model '{model}' version {version.version}: expected the test rows that it was judged on, found that {reason}; "
+            "name a file of rows instead"
+        )
+    return file
 
 
 def promote(model: str, alias_or_version: str, *, reason: str, workspace: str) -> tuple[str | None, str]:

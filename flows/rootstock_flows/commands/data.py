@@ -28,7 +28,9 @@ def command() -> None:
 def add(name: str, path: str, licence: str | None, params_file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Add PATH as the next version of dataset NAME.
 
-    PATH is a CSV, TSV, JSONL or Parquet file, a folder with one folder of images a class, or hf:NAME for the Hugging Face hub.
+    PATH is a CSV, TSV, JSONL or Parquet file, hf:NAME for the Hugging Face hub, or, for images, a folder with one folder of
+    images a class (train/ and test/ above them declare the split), or an .npz file with the arrays images and labels
+    (train_images, train_labels, test_images and test_labels declare the split).
     """
     from rootstock.data.card import make_card
     from rootstock.data.raw import HUB_PREFIX

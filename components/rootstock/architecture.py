@@ -1,0 +1,73 @@
+"""Small backbones with random weights, to be trained where no pretrained one is at hand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from rootstock.backbone import LOADING
+from rootstock.errors import BackboneError, InputError, unknown_name
+from rootstock.files import write_text
+
+#: He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016, cut down to 32 x 32 pixels.
+SMALL_RESNET = {
+    "num_channels": 3,
+    "embedding_size": 16,
+    "hidden_sizes": [16, 32, 64],
+    "depths": [1, 1, 1],
+    "layer_type": "basic",
+    "downsample_in_first_stage": False,
+}
+PREPROCESSOR = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "size": {"height": 32, "width": 32}}
+#: The smallest of Turc, Chang, Lee and Toutanova, "Well-read students learn better", arXiv 1908.08962.
+SMALL_BERT = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 512}
+TOKENIZER_FILES = ("tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "spiece.model")
+
+
+def write_small_resnet(folder: Path, seed: int, tokenizer: Path | None = None) -> None:
+    """A residual network of three stages, 79,312 weights, and its preprocessor file; it reads images."""
+    import torch
+    from transformers import ResNetConfig, ResNetModel
+
+    with LOADING, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        ResNetModel(ResNetConfig(**SMALL_RESNET)).save_pretrained(folder, safe_serialization=True)  # type: ignore[arg-type]
+    write_text(folder / "preprocessor_config.json", json.dumps(PREPROCESSOR, indent=2) + "\n")
+
+
+def write_small_bert(folder: Path, seed: int, tokenizer: Path | None = None) -> None:
+    """A transformer of two layers with the tokenizer of the backbone in folder ``tokenizer``; it reads texts.
+
+    Raises BackboneError if there is no tokenizer.
+    """
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    found = [path for pattern in TOKENIZER_FILES for path in sorted(tokenizer.glob(pattern))] if tokenizer else []
+    if not found:
+        raise BackboneError(f"backbone {tokenizer}: expected a tokenizer, found none; name a text backbone in backbone.name")
+    for path in found:
+        shutil.copy2(path, folder / path.name)
+    words = AutoTokenizer.from_pretrained(folder)
+    config = BertConfig(**SMALL_BERT, vocab_size=len(words), pad_token_id=words.pad_token_id or 0)  # type: ignore[arg-type]
+    with LOADING, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        BertModel(config, add_pooling_layer=False).save_pretrained(folder, safe_serialization=True)
+
+
+#: modality -> architecture -> what writes it: folder, seed, folder of the tokenizer.
+ARCHITECTURES: dict[str, dict[str, Callable[[Path, int, Path | None], None]]] = {
+    "image": {"small-resnet": write_small_resnet},
+    "text": {"small-bert": write_small_bert},
+}
+
+
+def writer(architecture: str | None, *, modality: str) -> tuple[str, Callable[[Path, int, Path | None], None]]:
+    """Name and writer of an architecture that reads this modality, the first if none is named. Raises InputError for others."""
+    known = ARCHITECTURES[modality]
+    name = architecture or next(iter(known))
+    if name not in known:
+        raise InputError(f"--architecture: {unknown_name(f'architecture for data of modality {modality}', name, known)}")
+    return name, known[name]

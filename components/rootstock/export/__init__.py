@@ -1,0 +1,1 @@
+"""Export: a trained model in the forms that ship, each reloaded and held against the model that was tested."""

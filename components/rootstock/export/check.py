@@ -1,0 +1,90 @@
+"""Reload one exported format in a process of its own and answer rows with it: ``python -m rootstock.export.check``.
+
+It imports the loader that ships beside the model, and with it only what the format needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import importlib.util
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+LOADER_FILE = "load.py"
+#: So many rows are answered in batches too: whether padding and neighbours change an answer.
+BATCHED_ROWS = 256
+REPORTED = ("onnxruntime", "tokenizers", "torch", "transformers", "numpy", "PIL")
+
+
+def write_inputs(inputs: Sequence[Any], path: Path) -> None:
+    """Texts, or the bytes of images, as JSON."""
+    kept = [{"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value for value in inputs]
+    path.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+
+
+def read_inputs(path: Path) -> list[Any]:
+    """What ``write_inputs`` wrote."""
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return [base64.b64decode(value["base64"]) if isinstance(value, dict) else value for value in kept]
+
+
+def load_shipped(folder: Path) -> Any:
+    """The model, by the loader in its own folder."""
+    name = "shipped_loader"
+    spec = importlib.util.spec_from_file_location(name, folder / LOADER_FILE)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(f"{folder / LOADER_FILE} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look their annotations up
+    spec.loader.exec_module(module)
+    return module.load(folder)
+
+
+def answer(model: Any, inputs: list[Any]) -> dict[str, Any]:
+    """Probabilities of all rows one by one (n, c) with the milliseconds of each, and of up to 256 in batches."""
+    import numpy as np
+    from tqdm import tqdm
+
+    for _ in range(3):  # the first calls allocate
+        model.probabilities(inputs[:1])
+    alone, milliseconds = [], []
+    for value in tqdm(inputs, desc="answering one by one", disable=None, leave=False, file=sys.stderr):
+        started = time.perf_counter()
+        alone.append(model.probabilities([value])[0])
+        milliseconds.append(1000 * (time.perf_counter() - started))
+    picked = np.unique(np.linspace(0, len(inputs) - 1, BATCHED_ROWS).astype(int))
+    batched = model.probabilities([inputs[row] for row in picked])
+    return {"alone": np.array(alone), "milliseconds": np.array(milliseconds), "picked": picked, "batched": batched}
+
+
+def packages() -> dict[str, str]:
+    """Version of each package of those reported that this process imported."""
+    return {name: str(sys.modules[name].__version__) for name in REPORTED if name in sys.modules}
+
+
+def main() -> None:
+    """``FOLDER INPUTS ANSWERS``: write ``ANSWERS`` (NumPy's .npz), or the reason why not to standard output."""
+    import numpy as np
+
+    parser = argparse.ArgumentParser(prog="python -m rootstock.export.check", description=__doc__)
+    for name in ("folder", "inputs", "answers"):
+        parser.add_argument(name, type=Path)
+    given = parser.parse_args()
+    try:
+        model = load_shipped(given.folder)
+        found = answer(model, read_inputs(given.inputs))
+    except Exception as error:  # whatever a broken file makes a library raise is the answer
+        print(f"{type(error).__name__}: {error}")
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    np.savez(given.answers, labels=np.array(model.labels, dtype=str), packages=json.dumps(packages()), **found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The rows that an exported model is compared on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rootstock.errors import DataError
+from rootstock.files import sha256_of
+from rootstock.table import read_image_folder, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class ComparedRows:
+    """n rows, with labels where they are at hand."""
+
+    inputs: Sequence[Any]
+    labels: Sequence[str] | None
+    path: str
+    sha256: str
+
+
+def read_rows(
+    path: Path, *, labels: Sequence[str], modality: str, input_columns: Sequence[str], label_columns: Sequence[str]
+) -> ComparedRows:
+    """Rows of a table file, or of a folder of images (whose subfolders, where every image has one, are the labels).
+
+    Of ``input_columns`` and ``label_columns`` the first that is there is read; without a label column there are no labels.
+    Raises DataError for a missing column, an input of another kind, and a label that the model does not know.
+    """
+    table = _image_table(path) if path.is_dir() and modality == "image" else read_table(path)
+    column = next((name for name in input_columns if name in table.columns), None)
+    if column is None:
+        raise DataError(
+            f"{path}: expected a column {' or '.join(repr(name) for name in input_columns)}, found "
+            f"{', '.join(map(str, table.columns))}; rename the one that holds the inputs"
+        )
+    wanted = bytes if modality == "image" else str
+    for number, value in enumerate(table[column], start=1):
+        if not isinstance(value, wanted) or not len(value.strip()):
+            said = "the bytes of an image" if wanted is bytes else "a text"
+            found = type(value).__name__ if isinstance(value, str | bytes) and value.strip() else "nothing"
+            raise DataError(f"{path}: expected {said} in column '{column}', found {found} in row {number}; mend or remove the row")
+    label = next((name for name in label_columns if name in table.columns), None)
+    known = _labels(path, table[label], labels) if label is not None else None
+    return ComparedRows(list(table[column]), known, path.as_posix(), sha256_of(path))
+
+
+def _image_table(path: Path) -> pd.DataFrame:
+    table = read_image_folder(path)
+    if table["id"].str.contains("/").all():
+        table["label"] = table["id"].str.split("/").str[0]
+    return table
+
+
+def _labels(path: Path, column: pd.Series[Any], labels: Sequence[str]) -> list[str]:
+    for number, value in enumerate(column, start=1):
+        if value not in labels:
+            raise DataError(
+                f"{path}: expected a label among {', '.join(labels)}, found '{value}' in row {number}; mend it, or leave the label "
+                "column out to compare answers only"
+            )
+    return list(column)

@@ -1,0 +1,95 @@
+"""One method by rule, for those who would rather not pay for comparing all of them.
+
+The rule, in this order, among the methods that the params list:
+
+1. a head of the same classes was carried over from a source and answers the labelled rows better than chance, and they are fewer
+   than 100 a class: a linear probe, drawn towards that head;
+2. fewer than 8 labelled rows a class: a linear probe;
+3. otherwise the method that trains the fewest layers, if its training is predicted to fit into the budget; else a linear probe.
+
+``benchmarks/few_labels.py`` is the table behind it: what training gains over a probe with few rows costs five times the seconds or
+more, and with a source's head the probe was ahead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rootstock.errors import ParamsError
+from rootstock.part import FineTuneMethod
+
+PROBE = "linear_probe"
+FEW_ROWS_A_CLASS, MANY_ROWS_A_CLASS = 8, 100
+#: Forward and backward through what is trained cost as much as so many passes forward.
+PASSES_A_STEP = 3
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What the rule looks at."""
+
+    rows: int
+    """labelled rows of the target"""
+    classes: int
+    carried_loss: float | None
+    """mean log loss, nats a row, of the head carried over from a source on the labelled rows; None where there is none"""
+    layers: int
+    """of the backbone"""
+    forward_rows_per_second: float | None
+    budget_minutes: float | None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A method, and why."""
+
+    method: FineTuneMethod
+    reason: str
+
+
+def choose_method(methods: Sequence[FineTuneMethod], circumstances: Circumstances) -> Chosen:
+    """Apply the rule. Raises ParamsError where it takes a linear probe and none is listed."""
+    at = circumstances
+    each = at.rows / at.classes
+    if at.carried_loss is not None and at.carried_loss < math.log(at.classes) and each < MANY_ROWS_A_CLASS:
+        why = (
+            f"the source's head answers the {at.rows} labelled rows with {at.carried_loss:.2f} nats a row, chance is "
+            f"{math.log(at.classes):.2f}, and {each:.0f} rows a class are fewer than {MANY_ROWS_A_CLASS}"
+        )
+        return _probe(methods, why)
+    if each < FEW_ROWS_A_CLASS:
+        return _probe(methods, f"{each:.0f} labelled rows a class are fewer than {FEW_ROWS_A_CLASS}")
+    trained = sorted((method for method in methods if method.name != PROBE), key=lambda method: _layers(method, at.layers))
+    if not trained:
+        return _probe(methods, "no other method is listed")
+    found, minutes = trained[0], _minutes(trained[0], at)
+    if at.budget_minutes is not None and minutes is not None and minutes > at.budget_minutes:
+        return _probe(methods, f"{found.name} would take about {minutes:.1f} minutes of the budget of {at.budget_minutes:g}")
+    layers = _layers(found, at.layers)
+    enough = f"{each:.0f} labelled rows a class are enough to train"
+    return Chosen(found, f"{found.name}: {enough}, and of those listed it trains the fewest layers, {layers}")
+
+
+def _probe(methods: Sequence[FineTuneMethod], why: str) -> Chosen:
+    for method in methods:
+        if method.name == PROBE:
+            return Chosen(method, f"{PROBE}: {why}")
+    raise ParamsError(
+        f"finetuning.methods: expected {PROBE}, which finetuning.choose: auto takes here ({why}), found "
+        f"{', '.join(method.name for method in methods)}; add it, or set finetuning.choose=cross_validation"
+    )
+
+
+def _layers(method: FineTuneMethod, depth: int) -> int:
+    """Layers that a training passes through."""
+    return int(getattr(method, "last_layers", None) or getattr(method, "layers", None) or depth)
+
+
+def _minutes(method: FineTuneMethod, at: Circumstances) -> float | None:
+    if at.forward_rows_per_second is None:
+        return None
+    share = _layers(method, at.layers) / max(1, at.layers)
+    passes = at.rows * int(getattr(method, "epochs", 1)) * share * PASSES_A_STEP
+    return passes / at.forward_rows_per_second / 60

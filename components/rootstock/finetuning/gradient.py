@@ -1,0 +1,192 @@
+"""What methods that train by gradient have in common: which weights move is all that a method has to say."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from rootstock.backbone import Encoder
+from rootstock.files import sha256_of_json
+from rootstock.finetuning.augment import augmented, check_augmentations
+from rootstock.finetuning.checkpoint import Checkpoint
+from rootstock.finetuning.frozen_prefix import split_encoder, through_prefix
+from rootstock.finetuning.loop import Group, Optimisation, train
+from rootstock.finetuning.precision import bfloat16_pays, frozen_in_bfloat16
+from rootstock.finetuning.quick_dropout import quick_dropout
+from rootstock.head import Head, logistic_head
+from rootstock.part import EPOCHS, AugmentationPart, FineTuneMethod, Fitted, Rows, Start
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """An encoder of which some weights will be trained: those that require a gradient."""
+
+    encoder: Encoder
+    layers_below: int
+    """of the encoder, from the first, that stay as they are with all before them"""
+    groups: tuple[Group, ...] | None = None
+    """how they are stepped, if not all alike"""
+    inner: Any = field(default=None)
+    """the backbone itself, where the encoder's model wraps it"""
+
+
+class GradientMethod(FineTuneMethod):
+    """Trains some of the backbone's weights and a linear head by AdamW with linear warm-up and decay."""
+
+    setting_unit: ClassVar[str] = EPOCHS
+    in_bfloat16: ClassVar[bool] = False
+    """whether what is frozen can be held in bfloat16: no layer mixes it with what is trained"""
+    learning_rate: PositiveFloat
+    head_learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    batch_rows: PositiveInt
+    epochs: PositiveInt
+    warmup_share: Annotated[float, Field(ge=0, le=1)]
+    probe_regularisation: PositiveFloat | None
+    """inverse penalty of the linear probe that the head starts from (LP-FT, Kumar et al. 2022, arXiv 2202.10054); null starts from
+    the head learned before, or zero"""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    class_weights: Literal["equal", "balanced"]
+    """balanced: each class counts the same, however many rows it has"""
+    patience: PositiveInt | None
+    """epochs without a lower held-out loss after which cross-validation ends a fit; null never does"""
+    augmentations: tuple[AugmentationPart, ...]
+    """changes of the inputs at random, others every epoch; with any, frozen layers are computed anew each time"""
+
+    @abstractmethod
+    def adapt(self, encoder: Encoder) -> Adapted:
+        """Say which weights of a fresh ``encoder`` move. Raises ParamsError if the backbone has none such."""
+
+    def fit(self, start: Start, rows: Rows, *, heldout: Rows | None, setting: float | None, seed: int) -> Fitted:
+        """Train; the number of epochs is the setting to choose."""
+        import torch
+
+        torch.manual_seed(seed)
+        encoder = start.load()
+        check_augmentations(self.augmentations, modality=encoder.modality.name)
+        for parameter in encoder.model.parameters():
+            parameter.requires_grad_(False)
+        adapted = self.adapt(encoder)
+        steps = Optimisation(
+            self.learning_rate, self.head_learning_rate, self.weight_decay, self.batch_rows, self.epochs,
+            int(setting) if setting is not None else self.epochs, self.warmup_share, seed, self.label_smoothing,
+            self.class_weights == "balanced", self.patience,
+        )  # fmt: skip
+        checkpoint = self._checkpoint(start, rows, heldout=heldout, setting=setting, seed=seed)
+        wanted = start.bfloat16 and self.in_bfloat16 and _pays(encoder.model)
+        with frozen_in_bfloat16(encoder.model, wanted=wanted), quick_dropout(encoder.model):
+            trained = self._above_the_frozen(adapted, start, rows, heldout=heldout)
+            fitted = train(
+                trained.encoder, trained.rows, head=self._first_head(start, rows), heldout=trained.heldout, optimisation=steps,
+                label=self.name, groups=adapted.groups, checkpoint=checkpoint,
+                inputs_of=self._changed(rows.inputs, seed=seed) if self.augmentations else None,
+            )  # fmt: skip
+        adapted.encoder.model.eval()
+        return replace(fitted, encoder=adapted.encoder)
+
+    def _changed(self, inputs: Sequence[Any], *, seed: int) -> Callable[[int], Sequence[Any]]:
+        return lambda epoch: augmented(self.augmentations, inputs, seed=seed, epoch=epoch)
+
+    def _above_the_frozen(self, adapted: Adapted, start: Start, rows: Rows, *, heldout: Rows | None) -> _Trained:
+        whole = adapted.encoder
+        inner = whole if adapted.inner is None else replace(whole, model=adapted.inner)
+        parts = split_encoder(inner, adapted.layers_below)
+        if parts is None or self.augmentations:
+            return _Trained(whole, rows, heldout)
+        known = start.states.setdefault(adapted.layers_below, {})
+        states = through_prefix(parts[0], rows, label="frozen layers", known=known)
+        held = through_prefix(parts[0], heldout, label="frozen layers", known=known) if heldout is not None else None
+        if states is None or (heldout is not None and held is None):
+            return _Trained(whole, rows, heldout)
+        return _Trained(parts[1], states, held)
+
+    def _first_head(self, start: Start, rows: Rows) -> Head:
+        import numpy as np
+
+        if self.probe_regularisation is None:
+            return start.prior or Head(np.zeros((start.classes, rows.features.shape[1])), np.zeros(start.classes))
+        return logistic_head(
+            rows.features, rows.labels, classes=start.classes, inverse_penalty=self.probe_regularisation, prior=start.prior
+        )
+
+    def _checkpoint(self, start: Start, rows: Rows, *, heldout: Rows | None, setting: float | None, seed: int) -> Checkpoint | None:
+        """Named by all that the training depends on."""
+        if start.keep is None:
+            return None
+        key = sha256_of_json([
+            self.model_dump(mode="json"), start.classes, setting, seed, start.bfloat16, _digest(rows.features, rows.labels),
+            _digest(heldout.features, heldout.labels) if heldout else None,
+            _digest(start.prior.weight, start.prior.bias) if start.prior else None,
+        ])[:32]  # fmt: skip
+        return Checkpoint(start.keep.folder / f"{self.name}-{key}.pt", start.keep.seconds)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What is really stepped through: the layers above the frozen ones, on hidden states, where the backbone can be cut there."""
+
+    encoder: Encoder
+    rows: Rows
+    heldout: Rows | None
+
+
+def _pays(model: Any) -> bool:
+    """Whether bfloat16 pays at the width of this backbone, on a CPU. On a GPU weights stay as they are."""
+    width = getattr(model.config, "hidden_size", None)
+    return isinstance(width, int) and model.device.type == "cpu" and bfloat16_pays(width)
+
+
+def _digest(*arrays: NDArray[Any]) -> str:
+    import hashlib
+
+    import numpy as np
+
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
+def layers_of(model: Any) -> list[Any]:
+    """The backbone's layers or stages, first to last; empty where they are not found."""
+    import torch
+
+    encoder = getattr(model, "encoder", model)
+    for name in ("layer", "layers", "stages", "block", "h"):
+        found = getattr(encoder, name, None)
+        if isinstance(found, torch.nn.ModuleList):
+            return list(found)
+    return []
+
+
+def by_depth(model: Any, *, decay: float, epochs_a_layer: int) -> tuple[Group, ...]:
+    """Every weight in a group for its layer, what lies before the first in one, what lies behind the last with the last.
+
+    A layer's rate is ``decay`` times that of the layer above it. With ``epochs_a_layer`` the last layer is trained from the first
+    epoch on, the one below from that many epochs later, and so on.
+    """
+    layers = layers_of(model) or [model]
+    placed = {id(parameter): depth for depth, layer in enumerate(layers, start=1) for parameter in layer.parameters()}
+    before = _names_before(model)
+    found: dict[int, list[Any]] = {}
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(True)
+        depth = placed.get(id(parameter), 0 if name.split(".")[0] in before else len(layers))
+        found.setdefault(depth, []).append(parameter)
+    return tuple(
+        Group(tuple(parameters), decay ** (len(layers) - depth), (len(layers) - depth) * epochs_a_layer)
+        for depth, parameters in sorted(found.items())
+    )
+
+
+def _names_before(model: Any) -> set[str]:
+    """Children that stand before the encoder: embeddings, patches, a stem."""
+    names = [name for name, _ in model.named_children()]
+    return set(names[: names.index("encoder")]) if "encoder" in names else set()

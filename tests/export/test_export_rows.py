@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rootstock.errors import DataError
+from rootstock.export.check import read_inputs, write_inputs
+from rootstock.export.rows import ComparedRows, read_rows
+
+LABELS = ("boats", "bread")
+
+
+def read(path: Path, modality: str = "text") -> ComparedRows:
+    return read_rows(path, labels=LABELS, modality=modality, input_columns=("input", "text"), label_columns=("label", "topic"))
+
+
+def test_the_first_column_of_those_asked_for_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,topic,input\nwrong,boats,right\n", encoding="utf-8")
+    found = read(path)
+    assert (found.inputs, found.labels) == (["right"], ["boats"])
+
+
+def test_rows_need_no_labels(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text\nkeel\nmast\n", encoding="utf-8")
+    assert read(path).labels is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("line,label\nkeel,boats\n", "expected a column 'input' or 'text', found line, label"),
+        ("text,label\nkeel,boats\n,boats\n", "expected a text in column 'text', found nothing in row 2"),
+        ("text,label\nkeel,ships\n", "expected a label among boats, bread, found 'ships' in row 1"),
+        ("text,label\nkeel,\n", "expected a label among boats, bread, found 'None' in row 1"),
+    ],
+    ids=["no input column", "an empty input", "an unknown label", "a row without a label"],
+)
+def test_a_bad_row_is_named(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=said) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_texts_given_to_an_image_model_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text\nkeel\n", encoding="utf-8")
+    with pytest.raises(DataError, match="expected the bytes of an image in column 'text', found str in row 1"):
+        read(path, "image")
+
+
+def test_subfolders_of_images_are_labels(tmp_path: Path, pictures: Callable[[int], tuple[list[bytes], list[str]]]) -> None:
+    for label, data in zip(LABELS, pictures(1)[0], strict=False):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "one.png").write_bytes(data)
+    found = read(tmp_path, "image")
+    assert (found.inputs, found.labels) == (pictures(1)[0][:2], list(LABELS))
+
+
+def test_images_in_one_folder_have_no_labels(tmp_path: Path, pictures: Callable[[int], tuple[list[bytes], list[str]]]) -> None:
+    (tmp_path / "one.png").write_bytes(pictures(1)[0][0])
+    assert read(tmp_path, "image").labels is None
+
+
+def test_a_changed_file_has_another_hash(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame({"text": ["keel"]}).to_parquet(path)
+    before = read(path).sha256
+    pd.DataFrame({"text": ["mast"]}).to_parquet(path)
+    assert read(path).sha256 != before
+
+
+def test_inputs_reach_the_other_process_as_they_are(tmp_path: Path) -> None:
+    inputs = ["plain", "línea\nbreak", '{"base64": "no"}', b"\x00\xff"]
+    write_inputs(inputs, tmp_path / "inputs.json")
+    assert read_inputs(tmp_path / "inputs.json") == inputs

@@ -1,0 +1,56 @@
+"""One method by rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rootstock.errors import ParamsError
+from rootstock.finetuning.choose_method import Circumstances, choose_method
+
+MANY = Circumstances(rows=2000, classes=10, carried_loss=None, layers=6, forward_rows_per_second=100.0, budget_minutes=None)
+
+
+@pytest.fixture
+def methods(make_method):
+    return (make_method["linear_probe"](), make_method["full"](), make_method["lora"](last_layers=2))
+
+
+def name_of(methods, at):
+    return choose_method(methods, at).method.name
+
+
+def test_enough_rows_take_the_method_that_trains_the_fewest_layers(methods):
+    chosen = choose_method(methods, MANY)
+    assert chosen.method.name == "lora"
+    assert "200 labelled rows a class" in chosen.reason
+    assert "fewest layers, 2" in chosen.reason
+
+
+def test_few_rows_a_class_take_a_probe(methods):
+    assert name_of(methods, replace(MANY, rows=70)) == "linear_probe"
+    assert name_of(methods, replace(MANY, rows=80)) == "lora"
+
+
+def test_a_head_that_was_carried_over_and_answers_better_than_chance_takes_a_probe(methods):
+    few = replace(MANY, rows=320)
+    assert name_of(methods, replace(few, carried_loss=1.0)) == "linear_probe"
+    assert name_of(methods, replace(few, carried_loss=2.4)) == "lora"  # chance is 2.30
+    assert name_of(methods, replace(MANY, carried_loss=1.0)) == "lora"
+
+
+def test_a_budget_that_training_would_break_takes_a_probe(methods):
+    # 2,000 rows x 4 epochs x 3 passes x 2 of 6 layers at 100 rows a second are 80 seconds.
+    assert name_of(methods, replace(MANY, budget_minutes=1.5)) == "lora"
+    chosen = choose_method(methods, replace(MANY, budget_minutes=1.0))
+    assert chosen.method.name == "linear_probe"
+    assert "about 1.3 minutes of the budget of 1" in chosen.reason
+
+
+def test_the_order_in_the_params_does_not_matter(methods):
+    assert choose_method(methods[::-1], MANY) == choose_method(methods, MANY)
+
+
+def test_a_probe_that_is_not_listed_is_asked_for(methods):
+    with pytest.raises(ParamsError, match=r"expected linear_probe, which finetuning\.choose: auto takes here .* found full, lora"):
+        choose_method(methods[1:], replace(MANY, rows=20))

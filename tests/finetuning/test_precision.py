@@ -1,0 +1,85 @@
+"""What is frozen may be held in bfloat16, and dropout made from bytes: training ends with the weights it started from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from rootstock.finetuning import gradient
+from rootstock.finetuning.precision import bfloat16_pays, frozen_in_bfloat16
+from rootstock.finetuning.quick_dropout import _byte_dropout, quick_dropout
+
+
+def test_whether_it_pays_is_measured_once():
+    assert bfloat16_pays(64) is bfloat16_pays(64)
+    assert bfloat16_pays.cache_info().hits >= 1
+
+
+def test_frozen_weights_are_the_same_to_the_last_bit_afterwards(toy):
+    model = toy.start.load().model
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    trained = model.encoder.layer[1].output.dense.weight
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter is trained)
+    with frozen_in_bfloat16(model, wanted=True):
+        assert model.encoder.layer[0].output.dense.weight.dtype == torch.bfloat16
+        assert trained.dtype == torch.float32
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["lora", "last_layers"])
+@pytest.mark.parametrize("last_layers", [None, 1])
+def test_training_beside_bfloat16_learns_the_same(toy, make_method, monkeypatch, name, last_layers):
+    monkeypatch.setattr(gradient, "bfloat16_pays", lambda width: True)
+    method = make_method[name](epochs=8, last_layers=last_layers)
+    single, half = (
+        method.fit(replace(toy.start, bfloat16=bfloat16, states={}), toy.train, heldout=toy.test, setting=None, seed=0)
+        for bfloat16 in (False, True)
+    )
+    assert half.losses != single.losses
+    assert half.losses == pytest.approx(single.losses, abs=0.05)
+    assert toy.accuracy(half.heldout[8.0]) > 0.9
+    assert all(value.dtype != torch.bfloat16 for value in half.encoder.model.state_dict().values())
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_dropout_from_bytes_zeroes_its_share_and_keeps_the_mean(rate):
+    torch.manual_seed(0)
+    values = torch.ones(400, 1001)
+    found = _byte_dropout(rate)(values)
+    assert float((found == 0).float().mean()) == pytest.approx(rate, abs=0.005)
+    assert float(found.mean()) == pytest.approx(1.0, abs=0.005)
+
+
+def test_dropout_from_bytes_is_off_in_evaluation_and_repeats_by_seed():
+    module, values = _byte_dropout(0.3), torch.ones(7, 5)
+    assert torch.equal(module.eval()(values), values)
+    module.train()
+    masks = []
+    for _ in range(2):
+        torch.manual_seed(4)
+        masks.append(module(values))
+    assert torch.equal(*masks)
+
+
+def test_the_model_has_its_own_dropout_back(toy):
+    model = toy.start.load().model
+
+    def found():
+        return [(name, module.p) for name, module in model.named_modules() if type(module) is torch.nn.Dropout]
+
+    before = found()
+    with quick_dropout(model):
+        assert {rate for _, rate in found()} <= {0.0}
+    assert found() == before
+    assert len(before) > 4
+
+
+def test_gradients_pass_where_values_were_kept():
+    torch.manual_seed(0)
+    values = torch.ones(50, 8, requires_grad=True)
+    found = _byte_dropout(0.5)(values)
+    found.sum().backward()
+    np.testing.assert_array_equal(values.grad.numpy() == 0, found.detach().numpy() == 0)
