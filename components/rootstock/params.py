@@ -127,6 +127,13 @@ class SimilarityParams(Section):
     halving: HalvingParams
 
 
+class SearchParams(Section):
+    minutes: Annotated[float, Field(gt=0)]
+    trials: Annotated[int, Field(ge=1)]
+    factor: Annotated[float, Field(gt=1)]
+    """how far below and above the params' own learning rates to look"""
+
+
 class FineTuningParams(Section):
     source: FineTuneMethodPart
     """how the backbone learns from the chosen source"""
@@ -135,6 +142,8 @@ class FineTuningParams(Section):
     """cross_validation compares all methods on folds of the labelled rows; auto takes one by the rule of ``choose_method``"""
     budget_minutes: Annotated[float, Field(gt=0)] | None
     """a method that auto predicts to train for longer is not taken; null sets no limit"""
+    search: SearchParams | None
+    """of better learning rates for the chosen method; null searches none"""
     folds: Annotated[int, Field(ge=2)]
     precision: Literal["auto", "float32"]
     """auto: frozen weights are held in bfloat16 where this machine was measured to be faster with it"""

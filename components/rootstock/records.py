@@ -383,6 +383,8 @@ class TrainedModel(Record):
     trainable_parameters: int
     total_parameters: int
     curves: tuple[Curve, ...]
+    settings: dict[str, Any]
+    """the method with all its parameters, as they were in the end"""
     notes: tuple[str, ...]
     """what went otherwise than asked for"""
     seconds: float

@@ -101,7 +101,7 @@ def test_a_slip_in_the_file(load, change, said):
 OVERRIDES = {
     "finetuning.sourc.rank=3": (
         "--set finetuning.sourc.rank=3: unknown key of finetuning 'sourc'; known: budget_minutes, checkpoint_minutes, choose, "
-        "folds, methods, precision, source; did you mean 'source'?"
+        "folds, methods, precision, search, source; did you mean 'source'?"
     ),
     "evaluation.scratch.0=1": (
         "--set evaluation.scratch.0=1: unknown key of evaluation.scratch '0'; known: augmentations, batch_rows, class_weights, "

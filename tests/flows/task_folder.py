@@ -71,7 +71,7 @@ def small_params() -> dict[str, Any]:
     params["backbone"] |= {"name": "backbone"}
     params["similarity"] |= {"folds": 2, "repeats": 2}
     params["similarity"]["halving"] |= {"candidates": 2, "source_rows": 20, "method": lora | {"epochs": 1}}
-    params["finetuning"] = {
+    params["finetuning"] |= {
         "source": lora,
         "methods": [{"name": "linear_probe", "regularisations": [1.0, 10.0]}, lora | {"last_layers": None}],
         "folds": 2,

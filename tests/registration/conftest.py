@@ -220,7 +220,7 @@ def trained_model(saved_models: tuple[Path, Path], project: Path) -> Callable[[i
         curve = Curve(name="loss: training", unit="nats", x=(0.5, 1.0, 1.5), y=(1.0, 0.5, 0.25))
         return TrainedModel(
             model=Artifact.of(folder), source="films", method="lora", cross_validation=(score,), reason="lowest loss",
-            trainable_parameters=10, total_parameters=100, curves=(curve,), seconds=1.0, notes=(), peak_mib=1.0,
+            trainable_parameters=10, total_parameters=100, curves=(curve,), seconds=1.0, settings={}, notes=(), peak_mib=1.0,
         )  # fmt: skip
 
     return make

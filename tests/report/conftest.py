@@ -448,6 +448,7 @@ def make_run(
             trainable_parameters=150_536,
             total_parameters=22_863_752,
             seconds=88.0,
+            settings={},
             notes=(),
             peak_mib=1412.4,
             curves=(epochs("held-out loss, lora from numpy-docs", 1.3, 0.6, 8), epochs("training loss, final fit", 1.2, 0.8, 5)),

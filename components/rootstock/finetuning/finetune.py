@@ -13,6 +13,7 @@ from rootstock.finetuning.choose_method import Circumstances, choose_method
 from rootstock.finetuning.crossvalidate import Option, OptionScore, row_losses, score_options, unseen_rows
 from rootstock.finetuning.gradient import layers_of
 from rootstock.finetuning.save import Lineage, save_model
+from rootstock.finetuning.search import search_rates
 from rootstock.head import Head, log_probabilities, match_classes
 from rootstock.params import BackboneParams, DataParams, FineTuningParams
 from rootstock.part import EPOCHS, Fitted, Keep, Rows, Start
@@ -49,7 +50,11 @@ def finetune(
     options, rule = _options(prepared, tuned, finetuning, bare=bare, transferred=transferred, keep=keep)
     inputs = options[0].rows.inputs
     scores = score_options(options, folds=finetuning.folds, seed=seed, eligible=unseen_rows(inputs, tuned.model))
-    best = scores[0]
+    best, searched = scores[0], ""
+    if finetuning.search is not None:
+        best, searched = search_rates(
+            best, search=finetuning.search, folds=finetuning.folds, seed=seed, eligible=unseen_rows(inputs, tuned.model)
+        )
     fitted = best.option.method.fit(best.option.start, best.option.rows, heldout=None, setting=best.setting, seed=seed)
     parent = tuned.model if best.option.source else None
     pooling = read_card(Path(parent.path)).pooling if parent else backbone.pooling
@@ -63,10 +68,11 @@ def finetune(
         source=best.option.source,
         method=best.option.method.name,
         cross_validation=tuple(score.record for score in scores),
-        reason=_reason(scores) + (f"; {rule}" if rule else ""),
+        reason="; ".join(said for said in (_reason(scores), rule, searched) if said),
         trainable_parameters=fitted.trainable_parameters,
         total_parameters=_parameters(best.option.start, fitted),
         curves=_curves(scores, fitted),
+        settings=best.option.method.model_dump(mode="json"),
         notes=fitted.notes,
         seconds=time.perf_counter() - started,
         peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -13,7 +13,7 @@ from rootstock.files import write_file
 from rootstock.finetuning.crossvalidate import Option, OptionScore, score_options, unseen_rows
 from rootstock.head import log_probabilities
 from rootstock.params import BackboneParams, DataParams, EvaluationParams, FineTuningParams
-from rootstock.part import FineTuneMethod, Fitted, Modality, Rows, Start, members
+from rootstock.part import FineTuneMethod, Fitted, Modality, Rows, Start, members, parse_part
 from rootstock.records import NO_TRANSFER, Artifact, Ladder, PreparedData, TrainedModel, TunedBackbone
 from rootstock.rows import EncoderSource, bare_encoder, feature_folder, label_indices, read_split
 
@@ -137,7 +137,7 @@ def _no_transfer(
         model = Classifier.load(Path(trained.model.path))
         found = model.predict(list(test["input"])).probabilities
         return found[:, [model.labels.index(label) for label in classes]], "the model itself: it learned from no source"
-    method = next(method for method in finetuning.methods if method.name == trained.method)
+    method = parse_part(FineTuneMethod, trained.settings)  # type: ignore[type-abstract]
     option = Option(method, None, Start(encoder.load, len(classes), None, bfloat16=finetuning.precision == "auto"), rows)
     fitted, setting = _refit(score_options([option], folds=finetuning.folds, seed=seed, eligible=eligible)[0], seed=seed)
     note = (
