@@ -37,11 +37,12 @@ DEEP = {"learning_rate": 5e-5, "head_learning_rate": 1e-3, "epochs": 6, "layer_d
 METHODS: dict[str, dict[str, Any]] = {
     "linear_probe": {"name": "linear_probe", "regularisations": (USUAL_PENALTY,)},
     "lora": STEPS | LOW_RANK | {"name": "lora"},
+    "lora, last layer": STEPS | LOW_RANK | {"name": "lora", "last_layers": 1, "learning_rate": 2e-3, "batch_rows": 32, "epochs": 2},
     "dora": STEPS | LOW_RANK | {"name": "dora"},
     "ia3": STEPS | {"name": "ia3", "target_modules": ("key", "value", "output.dense"), "feedforward_modules": (),
                     "last_layers": 3, "learning_rate": 1e-2},
     "bitfit": STEPS | {"name": "bitfit", "learning_rate": 1e-3},
-    "last_layers": STEPS | {"name": "last_layers", "layers": 1, "learning_rate": 3e-4},
+    "last_layers": STEPS | {"name": "last_layers", "layers": 1, "learning_rate": 3e-4, "batch_rows": 32, "epochs": 3},
     "full (LP-FT)": STEPS | DEEP | {"name": "full"},
     "gradual_unfreezing": STEPS | DEEP | {"name": "gradual_unfreezing", "epochs_a_layer": 1},
 }  # fmt: skip
@@ -66,8 +67,10 @@ def fit_method(way: str, train: pd.DataFrame, test: pd.DataFrame, *, seed: int) 
     method = parts.get(way)
     if method is None:
         method = choose_method(list(parts.values()), Circumstances(len(labels), len(classes), None, 6, None, None)).method
-    rows = Rows(list(train["text"]), labels, encoder.embed(list(train["text"])))
-    setting = USUAL_PENALTY if method.name == "linear_probe" else None
+    probe = method.name == "linear_probe"
+    features = encoder.embed(list(train["text"])) if probe else np.zeros((len(labels), 0))
+    rows = Rows(list(train["text"]), labels, features)
+    setting = USUAL_PENALTY if probe else None
     fitted = method.fit(Start(lambda: encoder, len(classes), None, bfloat16=True), rows, heldout=None, setting=setting, seed=seed)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     said = log_probabilities((fitted.encoder or encoder).embed(list(test["text"])), fitted.head).argmax(axis=1)

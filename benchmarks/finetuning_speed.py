@@ -3,7 +3,8 @@
 ``stock_trainer.py`` (transformers' Trainer, peft, dynamic padding) and Rootstock's engine, in turn on the same rows of bank
 questions, each in a process of its own. Three ways of Rootstock's: ``identical`` (the same backbone, LoRA of the same rank in the
 same modules of every layer, the same batches and epochs), ``last layer`` (the same adapters in the last layer alone, on hidden
-states computed once) and ``auto`` (what the rule of ``finetuning.choose: auto`` takes for so many rows). CPU and wall seconds are
+states computed once) and ``auto`` (what the rule of ``finetuning.choose: auto`` takes for so many rows
+among the methods of ``few_labels.py``). CPU and wall seconds are
 those of training, tokenizing included, loading not.
 """
 
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from few_labels import METHODS
 from scipy.stats import t as student
 from statsmodels.stats.proportion import proportion_confint
 
@@ -50,7 +52,6 @@ def train_with_rootstock(way: str, train: Path, test: Path, *, threads: int, see
     import torch
     from rootstock.finetuning.choose_method import Circumstances, choose_method
     from rootstock.head import log_probabilities
-    from rootstock.params import load_params
     from rootstock.part import FineTuneMethod, Modality, Rows, Start, parse_part
     from rootstock.rows import bare_encoder
 
@@ -61,18 +62,16 @@ def train_with_rootstock(way: str, train: Path, test: Path, *, threads: int, see
     modality = parse_part(Modality, {"name": "text", "max_tokens": MAX_TOKENS})  # type: ignore[type-abstract]
     source = bare_encoder(BACKBONE, modality, pooling="mean", batch_rows=64, cache_folder=Path("unused"))
     if way == "auto":
-        methods = load_params(HERE.parent / "params.yaml").finetuning.methods
+        methods = [parse_part(FineTuneMethod, spec) for spec in METHODS.values()]  # type: ignore[type-abstract]
         method = choose_method(methods, Circumstances(len(labels), len(classes), None, 6, None, None)).method
     else:
         method = parse_part(FineTuneMethod, WAYS[way])  # type: ignore[type-abstract]
     encoder = source.load()
     wall, cpu = time.perf_counter(), time.process_time()
-    needs = getattr(method, "probe_regularisation", 1.0) is not None
-    features = encoder.embed(list(frame["text"])) if needs else np.zeros((len(labels), 1))
-    if not needs:
-        features = np.zeros((len(labels), encoder.model.config.hidden_size))
+    probe = method.name == "linear_probe"
+    features = encoder.embed(list(frame["text"])) if probe else np.zeros((len(labels), 0))
     rows = Rows(list(frame["text"]), labels, features)
-    setting = USUAL_PENALTY if method.name == "linear_probe" else None
+    setting = USUAL_PENALTY if probe else None
     fitted = method.fit(Start(lambda: encoder, len(classes), None, bfloat16=True), rows, heldout=None, setting=setting, seed=seed)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     said = log_probabilities((fitted.encoder or encoder).embed(list(tested["text"])), fitted.head).argmax(axis=1)

@@ -98,3 +98,13 @@ def test_the_rows_and_the_encoder_are_not_changed(toy, steady):
     assert list(toy.train.inputs) == inputs
     assert all((weights[k] == v).all() for k, v in steady.model.state_dict().items())
     assert len(steady.model.encoder.layer) == 2
+
+
+def test_rows_without_features_get_them_from_the_hidden_states(toy, make_method):
+    method = make_method["lora"](last_layers=1, dropout=0.0)
+    bare = replace(toy.train, features=np.zeros((len(toy.train.labels), 0)))
+    start = replace(toy.start, states={})
+    known = method.fit(start, toy.train, heldout=toy.test, setting=None, seed=0)
+    found = method.fit(start, bare, heldout=toy.test, setting=None, seed=0)
+    assert found.losses == pytest.approx(known.losses, rel=0.01)  # states are in half precision
+    assert np.abs(found.heldout[4.0] - known.heldout[4.0]).max() < 0.02

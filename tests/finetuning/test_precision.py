@@ -1,4 +1,4 @@
-"""What is frozen may be held in bfloat16, and dropout made from bytes: training ends with the weights it started from."""
+"""What is frozen may be held in bfloat16, and dropout made cheap: training ends with the weights it started from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from rootstock.finetuning import gradient
 from rootstock.finetuning.precision import bfloat16_pays, frozen_in_bfloat16
-from rootstock.finetuning.quick_dropout import _byte_dropout, quick_dropout
+from rootstock.finetuning.quick_dropout import quick_dropout, sliced_dropout
 
 
 def test_whether_it_pays_is_measured_once():
@@ -45,16 +45,16 @@ def test_training_beside_bfloat16_learns_the_same(toy, make_method, monkeypatch,
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])
-def test_dropout_from_bytes_zeroes_its_share_and_keeps_the_mean(rate):
+def test_sliced_dropout_zeroes_its_share_and_keeps_the_mean(rate):
     torch.manual_seed(0)
     values = torch.ones(400, 1001)
-    found = _byte_dropout(rate)(values)
+    found = sliced_dropout(rate)(values)
     assert float((found == 0).float().mean()) == pytest.approx(rate, abs=0.005)
     assert float(found.mean()) == pytest.approx(1.0, abs=0.005)
 
 
-def test_dropout_from_bytes_is_off_in_evaluation_and_repeats_by_seed():
-    module, values = _byte_dropout(0.3), torch.ones(7, 5)
+def test_sliced_dropout_is_off_in_evaluation_and_repeats_by_seed():
+    module, values = sliced_dropout(0.3), torch.ones(7, 5)
     assert torch.equal(module.eval()(values), values)
     module.train()
     masks = []
@@ -80,6 +80,17 @@ def test_the_model_has_its_own_dropout_back(toy):
 def test_gradients_pass_where_values_were_kept():
     torch.manual_seed(0)
     values = torch.ones(50, 8, requires_grad=True)
-    found = _byte_dropout(0.5)(values)
+    found = sliced_dropout(0.5)(values)
     found.sum().backward()
     np.testing.assert_array_equal(values.grad.numpy() == 0, found.detach().numpy() == 0)
+
+
+def test_two_masks_are_not_the_same():
+    torch.manual_seed(0)
+    module, values = sliced_dropout(0.5), torch.ones(40, 40)
+    assert not torch.equal(module(values), module(values))
+
+
+def test_a_batch_larger_than_the_mask_still_loses_its_share():
+    found = sliced_dropout(0.5)(torch.ones(2**21 + 1))
+    assert float((found == 0).float().mean()) == pytest.approx(0.5, abs=0.01)

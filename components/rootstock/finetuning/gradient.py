@@ -65,7 +65,7 @@ class GradientMethod(FineTuneMethod):
         """Say which weights of a fresh ``encoder`` move. Raises ParamsError if the backbone has none such."""
 
     def fit(self, start: Start, rows: Rows, *, heldout: Rows | None, setting: float | None, seed: int) -> Fitted:
-        """Train; the number of epochs is the setting to choose."""
+        """Train; the number of epochs is the setting to choose. Rows may come without features, as (n, 0)."""
         import torch
 
         torch.manual_seed(seed)
@@ -84,7 +84,7 @@ class GradientMethod(FineTuneMethod):
         with frozen_in_bfloat16(encoder.model, wanted=wanted), quick_dropout(encoder.model):
             trained = self._above_the_frozen(adapted, start, rows, heldout=heldout)
             fitted = train(
-                trained.encoder, trained.rows, head=self._first_head(start, rows), heldout=trained.heldout, optimisation=steps,
+                trained.encoder, trained.rows, head=self._first_head(start, trained), heldout=trained.heldout, optimisation=steps,
                 label=self.name, groups=adapted.groups, checkpoint=checkpoint,
                 inputs_of=self._changed(rows.inputs, seed=seed) if self.augmentations else None,
             )  # fmt: skip
@@ -107,14 +107,16 @@ class GradientMethod(FineTuneMethod):
             return _Trained(whole, rows, heldout)
         return _Trained(parts[1], states, held)
 
-    def _first_head(self, start: Start, rows: Rows) -> Head:
+    def _first_head(self, start: Start, trained: _Trained) -> Head:
+        """Rows without features (n, 0) get them here, from hidden states where those are known: one pass for both."""
         import numpy as np
 
+        features, inputs, labels = trained.rows.features, trained.rows.inputs, trained.rows.labels
         if self.probe_regularisation is None:
-            return start.prior or Head(np.zeros((start.classes, rows.features.shape[1])), np.zeros(start.classes))
-        return logistic_head(
-            rows.features, rows.labels, classes=start.classes, inverse_penalty=self.probe_regularisation, prior=start.prior
-        )
+            width = features.shape[1] or trained.encoder.embed(inputs[:1]).shape[1]
+            return start.prior or Head(np.zeros((start.classes, width)), np.zeros(start.classes))
+        features = features if features.shape[1] else trained.encoder.embed(inputs, "embedding")
+        return logistic_head(features, labels, classes=start.classes, inverse_penalty=self.probe_regularisation, prior=start.prior)
 
     def _checkpoint(self, start: Start, rows: Rows, *, heldout: Rows | None, setting: float | None, seed: int) -> Checkpoint | None:
         """Named by all that the training depends on."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rootstock.backbone import Encoder
 
 #: Batches are cut from this many batches' worth of rows sorted by length: little padding, and still a random order.
-SORTED_BATCHES = 16
+SORTED_BATCHES = 32
 GRADIENT_NORM = 1.0
 
 
