@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from rootstock.backbone import Encoder, locate, new_encoder
 from rootstock.files import write_text
 from rootstock.finetuning.crossvalidate import take
+from rootstock.finetuning.trial import stratified_order
 from rootstock.head import Head, log_probabilities
 from rootstock.part import FineTuneMethod, Modality, Rows, Start, parse_part
 from rootstock.rows import bare_encoder
@@ -149,25 +149,16 @@ def _fit(case: Case, rows: Rows, *, warm: bool, cache: Path) -> dict[str, Any]:
     return found
 
 
-def _sample(rows: Rows, count: int) -> Rows:
-    """So many rows, every class in its share, smaller samples inside larger."""
-    random = np.random.default_rng(1)
-    place: NDArray[np.float64] = np.empty(len(rows.labels))
-    for label in np.unique(rows.labels):
-        members = random.permutation(np.flatnonzero(rows.labels == label))
-        place[members] = np.arange(len(members)) / len(members)
-    return take(rows, np.sort(np.argsort(place, kind="stable")[:count]))
-
-
 def compare(case: Case, cache: Path) -> dict[str, Any]:
     """From scratch with all rows, and warm with ever more, until it is as good."""
     scratch = _fit(case, case.train, warm=False, cache=cache)
     warm: list[dict[str, Any]] = []
+    order = stratified_order(case.train.labels, seed=1)
     for share in SHARES:
         count = round(share * len(case.train.labels))
         if count < 2 * case.classes:
             continue
-        warm.append(_fit(case, _sample(case.train, count), warm=True, cache=cache))
+        warm.append(_fit(case, take(case.train, np.sort(order[:count])), warm=True, cache=cache))
         if warm[-1]["accuracy"][0] >= scratch["accuracy"][0]:
             break
     reached = warm[-1] if warm[-1]["accuracy"][0] >= scratch["accuracy"][0] else None

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from peft import LoraConfig, get_peft_model
 from rootstock.backbone import Encoder
 from rootstock.files import write_file, write_text
-from rootstock.finetuning.crossvalidate import Option, score_options
+from rootstock.finetuning.crossvalidate import Option, score_options, take
 from rootstock.finetuning.frozen_prefix import split_encoder, through_prefix
 from rootstock.finetuning.loop import Optimisation, train
 from rootstock.head import Head, log_probabilities, logistic_head, match_classes
@@ -107,11 +107,6 @@ class Bench:
         steps = Optimisation(1e-3, 1e-2, 0.01, 16, 2, 2, 0.1, seed, 0.0, False, None)
         fitted = train(parts[1], mine, head=head, heldout=None, optimisation=steps, label=f"learning {domain.name}")
         return parts[1], fitted.head
-
-
-def take(rows: Rows, indices: NDArray[np.int64]) -> Rows:
-    """Some of the rows."""
-    return Rows([rows.inputs[i] for i in indices], rows.labels[indices], rows.features[indices])
 
 
 def accuracies(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from rootstock.backbone import Encoder
+from rootstock.classifier import input_hash
 from rootstock.files import sha256_of_json
 from rootstock.finetuning.augment import augmented, check_augmentations
 from rootstock.finetuning.checkpoint import Checkpoint
@@ -123,8 +124,8 @@ class GradientMethod(FineTuneMethod):
         if start.keep is None:
             return None
         key = sha256_of_json([
-            self.model_dump(mode="json"), start.classes, setting, seed, start.bfloat16, _digest(rows.features, rows.labels),
-            _digest(heldout.features, heldout.labels) if heldout else None,
+            self.model_dump(mode="json"), start.classes, setting, seed, start.bfloat16, _content(rows),
+            _content(heldout) if heldout is not None else None,
             _digest(start.prior.weight, start.prior.bias) if start.prior else None,
         ])[:32]  # fmt: skip
         return Checkpoint(start.keep.folder / f"{self.name}-{key}.pt", start.keep.seconds)
@@ -143,6 +144,11 @@ def _pays(model: Any) -> bool:
     """Whether bfloat16 pays at the width of this backbone, on a CPU. On a GPU weights stay as they are."""
     width = getattr(model.config, "hidden_size", None)
     return isinstance(width, int) and model.device.type == "cpu" and bfloat16_pays(width)
+
+
+def _content(rows: Rows) -> list[object]:
+    """Inputs as well as features: rows may come without those."""
+    return [[input_hash(value) for value in rows.inputs], _digest(rows.features, rows.labels)]
 
 
 def _digest(*arrays: NDArray[Any]) -> str:

@@ -119,8 +119,9 @@ def _last_score(race: Race, name: str) -> HalvingScore:
 def _reason(race: Race, stands: HalvingScore, control: Trial, *, helps: bool) -> str:
     tried = len(race.rounds[0])
     if not helps:
+        place = "the best" if race.clear else "ranked first"
         return (
-            f"no source helps: train on the target alone; {stands.name}, the best of {tried} tried, reaches an accuracy of "
+            f"no source helps: train on the target alone; {stands.name}, {place} of {tried} tried, reaches an accuracy of "
             f"{stands.accuracy.value:.3f} against {control.accuracy:.3f} without transfer, {_gain(stands)}"
         )
     rivals = ", ".join(f"{other.name} ({other.log_loss:.3f})" for other in race.rounds[-1] if other.name != stands.name)
