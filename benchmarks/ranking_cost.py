@@ -78,7 +78,9 @@ def _measure(params: Params, frame: pd.DataFrame, folder: Path, *, sources: int)
     for dataset in (prepared.target, *prepared.sources):
         embed_dataset(params.backbone.name, dataset, **given)
     embedding = time.process_time() - began[0], time.perf_counter() - began[1]
-    specs = list_candidates(prepared, passed, nobody, backbone=params.backbone, similarity=params.similarity)
+    specs = list_candidates(
+        prepared, passed, nobody, modality=params.data.modality, backbone=params.backbone, similarity=params.similarity
+    )
     began = time.process_time(), time.perf_counter()
     for spec in specs:
         score_candidate(spec, prepared, nobody, similarity=params.similarity, seed=0, **given)

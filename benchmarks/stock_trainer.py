@@ -55,11 +55,11 @@ def main() -> None:
         learning_rate=arguments.learning_rate, weight_decay=0.01, warmup_steps=0.1, seed=arguments.seed, save_strategy="no",
         report_to="none", disable_tqdm=True, logging_strategy="no", dataloader_pin_memory=False,
     )  # fmt: skip
+    wall, cpu = time.perf_counter(), time.process_time()
     trainer = Trainer(
         model, settings, train_dataset=Rows(train, tokenizer, classes, arguments.max_tokens),
         data_collator=DataCollatorWithPadding(tokenizer),
     )  # fmt: skip
-    wall, cpu = time.perf_counter(), time.process_time()
     trainer.train()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     rows = Rows(test, tokenizer, classes, arguments.max_tokens)

@@ -29,7 +29,8 @@ from rootstock.backbone import Encoder
 from rootstock.files import write_file, write_text
 from rootstock.finetuning.crossvalidate import Option, score_options, take
 from rootstock.finetuning.frozen_prefix import split_encoder, through_prefix
-from rootstock.finetuning.loop import Optimisation, train
+from rootstock.finetuning.loop import train
+from rootstock.finetuning.optimisation import Optimisation
 from rootstock.head import Head, log_probabilities, logistic_head, match_classes
 from rootstock.part import FineTuneMethod, Rows, Start, parse_part
 from rootstock.rows import EncoderSource, bare_encoder

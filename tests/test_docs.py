@@ -32,7 +32,7 @@ def command_lines() -> list[str]:
     """Each command with its first line of help, as README lists them."""
     context = click.Context(command_line)
     found = [(name, command_line.get_command(context, name)) for name in command_names()]  # type: ignore[attr-defined]
-    return [f"rootstock {name:<9} {command.get_short_help_str(limit=100)}" for name, command in found]
+    return [f"rootstock {name:<10} {command.get_short_help_str(limit=100)}" for name, command in found]
 
 
 def test_readme_lists_every_command_with_its_own_help() -> None:

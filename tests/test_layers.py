@@ -21,6 +21,7 @@ ONE_FILE_TOOLS = ("mlflow", "great_expectations", "evidently", "dvc")
 HEAVY = {
     "torch", "transformers", "peft", "mlflow", "evidently", "great_expectations", "dvc", "pandas", "numpy", "scipy", "sklearn",
     "matplotlib", "datasets", "statsmodels", "ot", "onnx", "onnxruntime", "optuna", "tokenizers", "safetensors",
+    "lightgbm",
 }  # fmt: skip
 NO_PREFECT = {"cli.py", "session.py", "environment.py", "lock.py"}
 

@@ -2,12 +2,13 @@
 
 ::
 
-    rootstock.json        labels, modality, pooling, base by name and content hash, adapters in order
+    rootstock.json        labels, modality, pooling, base by name and content hash, adapters in order, temperature
     labels.json           id -> label
-    head.safetensors      weight (c, d), bias (c)
+    head.safetensors      weight (c, d), bias (c); or head.lightgbm.txt, trees
     adapters/0-NAME/      peft adapters, merged into the base in this order
     backbone/             whole weights, instead of adapters, where the base itself was trained
     tokenizer files, training_rows.json (hashes of the inputs learned from)
+    load.py, seal.json    a loader that needs no Rootstock; hashes of all these files, and answers to known inputs
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from rootstock.backbone import Encoder, add_adapters, content_hash, load_encoder, locate
+from rootstock.boosted import BoostedHead
 from rootstock.errors import BackboneError, DataError
-from rootstock.head import Head, log_probabilities
+from rootstock.head import AnyHead, Head, log_probabilities
 from rootstock.part import Modality, parse_part
 from rootstock.records import Value, load_json
+from rootstock.seal import SEAL_FILE, Sealed, check_seal
+from rootstock.temperature import tempered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,9 +37,12 @@ if TYPE_CHECKING:
 
 CARD_FILE = "rootstock.json"
 LABELS_FILE = "labels.json"
-HEAD_FILE = "head.safetensors"
+#: Kinds of heads, told by their file; a folder has one.
+HEADS: tuple[type[AnyHead], ...] = (Head, BoostedHead)
 TRAINING_ROWS_FILE = "training_rows.json"
-FORMAT = 1
+FORMAT = 2
+#: Without a temperature and without a seal.
+FIRST_FORMAT = 1
 BATCH_ROWS = 64
 
 
@@ -58,6 +65,8 @@ class ModelCard(Value):
     normalise: bool
     base: Base
     adapters: tuple[str, ...]
+    temperature: Annotated[float, Field(gt=0)]
+    """by which the head's scores are divided"""
 
 
 @dataclass(frozen=True)
@@ -83,13 +92,22 @@ def read_card(folder: Path) -> ModelCard:
         raise DataError(f"{folder}: expected a model folder with {CARD_FILE}, found none; name a folder that Rootstock saved")
     card = load_json(path)
     found = card.get("format") if isinstance(card, dict) else None
-    if found != FORMAT:
+    if found not in (FIRST_FORMAT, FORMAT):
         raise DataError(f"{path}: expected format {FORMAT}, found {found}; use the version that wrote it")
+    if found == FIRST_FORMAT:
+        card = {"temperature": 1.0} | card
     try:
-        return ModelCard.model_validate(card)
+        valid = ModelCard.model_validate(card)
     except ValidationError as error:
         wrong = ".".join(str(step) for step in error.errors()[0]["loc"])
         raise DataError(f"{path}: expected a model card, found a wrong or missing '{wrong}'; register the model again") from error
+    if (valid.base.included and valid.adapters) or len(set(valid.adapters)) != len(valid.adapters):
+        beside = ", beside weights that hold them" if valid.base.included else ""
+        raise DataError(
+            f"{path}: expected each adapter once, found {', '.join(valid.adapters)}{beside}: what was merged twice gives wrong "
+            "answers; register the model again"
+        )
+    return valid
 
 
 def load_tuned_encoder(folder: Path, batch_rows: int = BATCH_ROWS) -> Encoder:
@@ -119,32 +137,39 @@ class Classifier:
 
     encoder: Encoder
     labels: tuple[str, ...]
-    head: Head
+    head: AnyHead
     normalise: bool
+    temperature: float = 1.0
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a model folder. Raises DataError for a missing or mismatched head, BackboneError for a wrong base."""
+        """Read a model folder.
+
+        Raises DataError for a file that is missing, mismatched, or not what was sealed, BackboneError for a wrong base.
+        """
         card = read_card(folder)
-        return cls(load_tuned_encoder(folder), card.labels, cls.load_head(folder), card.normalise)
+        if is_sealed(folder, card):
+            check_seal(folder, sealed_facts(card))
+        return cls.read(folder)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read a model folder whose seal was checked, or is still to be made."""
+        card = read_card(folder)
+        return cls(load_tuned_encoder(folder), card.labels, cls.load_head(folder), card.normalise, card.temperature)
 
     @staticmethod
-    def load_head(folder: Path) -> Head:
+    def load_head(folder: Path) -> AnyHead:
         """The head alone. Raises DataError if it is missing or has another number of classes."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        path, expected = folder / HEAD_FILE, len(read_card(folder).labels)
-        if not path.is_file():
-            raise DataError(f"{folder}: expected {HEAD_FILE}, found none; the model is incomplete, register it again")
-        try:
-            head = load_file(path)
-            weight, bias = head["weight"].astype("float64"), head["bias"].astype("float64")
-        except (SafetensorError, KeyError) as error:
-            raise DataError(f"{path}: expected a weight and a bias, found {error}; register the model again") from error
-        if not len(weight) == len(bias) == expected:
-            raise DataError(f"{path}: expected {expected} classes, found {len(weight)}; register it again")
-        return Head(weight, bias)
+        expected = len(read_card(folder).labels)
+        kind = next((kind for kind in HEADS if (folder / kind.file).is_file()), None)
+        if kind is None:
+            files = " or ".join(kind.file for kind in HEADS)
+            raise DataError(f"{folder}: expected {files}, found none; the model is incomplete, register it again")
+        head = kind.read(folder)
+        if head.classes != expected:
+            raise DataError(f"{folder / kind.file}: expected {expected} classes, found {head.classes}; register it again")
+        return head
 
     @property
     def modality(self) -> Modality:
@@ -160,7 +185,23 @@ class Classifier:
         """(n, c) from embeddings (n, d)."""
         import numpy as np
 
-        return np.exp(log_probabilities(embeddings, self.head, normalise=self.normalise))
+        return np.exp(tempered(log_probabilities(embeddings, self.head, normalise=self.normalise), self.temperature))
+
+
+def is_sealed(folder: Path, card: ModelCard) -> bool:
+    """Whether a model folder has a seal, or must have one."""
+    return card.format != FIRST_FORMAT or (folder / SEAL_FILE).is_file()
+
+
+def sealed_facts(card: ModelCard) -> Sealed:
+    """What a seal says beside the hashes of files, so that a difference can be told in words."""
+    return Sealed(
+        labels=card.labels,
+        base_sha256=card.base.sha256,
+        adapters=card.adapters,
+        included=card.base.included,
+        temperature=card.temperature,
+    )
 
 
 def training_hashes(folder: Path) -> frozenset[str]:

@@ -1,10 +1,17 @@
-"""The linear head: a logistic regression on features of unit length, alone or drawn towards a head learned before."""
+"""Heads on features of unit length: what all have in common, and the linear one, a logistic regression.
+
+The linear head may be drawn towards one learned before; heads of other kinds answer, are saved and are read, and no more.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from rootstock.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,23 +21,93 @@ if TYPE_CHECKING:
 NEVER = -1e3
 
 
+class AnyHead(ABC):
+    """What a classifier asks of its head."""
+
+    is_linear: ClassVar[bool]
+    file: ClassVar[str]
+    """that it is written to"""
+
+    @abstractmethod
+    def log_probabilities(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, c) of features (n, d), scaled as those it was fitted on."""
+
+    @property
+    @abstractmethod
+    def classes(self) -> int:
+        """c."""
+
+    @property
+    @abstractmethod
+    def numbers(self) -> int:
+        """How many numbers were fitted."""
+
+    @abstractmethod
+    def write(self, folder: Path) -> None:
+        """Write ``file`` in a folder that exists."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, folder: Path) -> Self:
+        """What ``write`` wrote. Raises DataError if it is damaged."""
+
+
 @dataclass(frozen=True)
-class Head:
+class Head(AnyHead):
     """A linear head."""
 
     weight: NDArray[np.float64]
     """(c, d)"""
     bias: NDArray[np.float64]
     """(c,)"""
+    is_linear: ClassVar[bool] = True
+    file: ClassVar[str] = "head.safetensors"
+
+    def log_probabilities(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        from scipy.special import log_softmax
+
+        return log_softmax(features @ self.weight.T + self.bias, axis=1)  # type: ignore[no-any-return]
+
+    @property
+    def classes(self) -> int:
+        return len(self.bias)
+
+    @property
+    def numbers(self) -> int:
+        return self.weight.size + self.bias.size
+
+    def write(self, folder: Path) -> None:
+        """In single precision."""
+        from safetensors.numpy import save_file
+
+        save_file({"weight": self.weight.astype("float32"), "bias": self.bias.astype("float32")}, folder / self.file)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        path = folder / cls.file
+        try:
+            kept = load_file(path)
+            weight, bias = kept["weight"].astype("float64"), kept["bias"].astype("float64")
+        except (SafetensorError, KeyError) as error:
+            raise DataError(f"{path}: expected a weight and a bias, found {error}; register the model again") from error
+        if len(weight) != len(bias):
+            raise DataError(f"{path}: expected as many weights as biases, found {len(weight)} and {len(bias)}; register it again")
+        return cls(weight, bias)
 
 
-def match_classes(head: Head, learned: Sequence[str], wanted: Sequence[str]) -> Head | None:
-    """A head over the ``wanted`` classes from one over the ``learned``, by name; None where fewer than two are shared.
+def match_classes(head: AnyHead, learned: Sequence[str], wanted: Sequence[str]) -> Head | None:
+    """A head over the ``wanted`` classes from one over the ``learned``, by name.
 
-    A class that was not learned gets the mean of those that were: it starts neither likely nor unlikely.
+    None where fewer than two are shared, and where the head is not linear: another head can only be drawn towards planes. A class
+    that was not learned gets the mean of those that were: it starts neither likely nor unlikely.
     """
     import numpy as np
 
+    if not isinstance(head, Head):
+        return None
     place = {name: index for index, name in enumerate(learned)}
     known = [place[name] for name in wanted if name in place]
     if len(known) < 2:
@@ -107,8 +184,6 @@ def _towards(prior: Head, features: NDArray[np.float64], labels: NDArray[np.int6
     return Head(fitted[:, :-1], fitted[:, -1])
 
 
-def log_probabilities(embeddings: NDArray[np.float64], head: Head, *, normalise: bool = True) -> NDArray[np.float64]:
+def log_probabilities(embeddings: NDArray[np.float64], head: AnyHead, *, normalise: bool = True) -> NDArray[np.float64]:
     """(n, c) log-probabilities of embeddings (n, d) under a head."""
-    from scipy.special import log_softmax
-
-    return log_softmax(scaled(embeddings, normalise=normalise) @ head.weight.T + head.bias, axis=1)  # type: ignore[no-any-return]
+    return head.log_probabilities(scaled(embeddings, normalise=normalise))

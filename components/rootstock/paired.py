@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 #: Chance that the number of rows named would settle the question, if the difference is what was seen.
 POWER = 0.8
@@ -28,6 +28,9 @@ class Pair:
     losses: int
     """rows only the second has right"""
     n: int
+    inflation: float = 1.0
+    """by how much the variance of a mean over these rows exceeds that of so many independent rows (see ``EvalReport``): tests and
+    limits then take them for ``n / inflation`` rows, with wins and losses in proportion"""
 
     @property
     def difference(self) -> float:
@@ -40,24 +43,29 @@ class Pair:
         return (self.wins + self.losses) / self.n
 
 
-def pair_of(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Pair:
+def pair_of(first: NDArray[np.bool_], second: NDArray[np.bool_], *, inflation: float = 1.0) -> Pair:
     """Compare two (n,) masks of rows right. Raises ValueError if they are not of one length, or empty."""
     if len(first) != len(second) or not len(first):
         raise ValueError(f"expected two answers to the same rows, at least one, found {len(first)} and {len(second)}")
-    return Pair(wins=int((first & ~second).sum()), losses=int((second & ~first).sum()), n=len(first))
+    return Pair(wins=int((first & ~second).sum()), losses=int((second & ~first).sum()), n=len(first), inflation=inflation)
+
+
+def reverse(pair: Pair) -> Pair:
+    """The same with first and second exchanged."""
+    return replace(pair, wins=pair.losses, losses=pair.wins)
 
 
 def mcnemar_exact(pair: Pair) -> float:
     """One-sided p-value against "the first is not better": P(X >= wins), X ~ Binomial(wins + losses, 1/2); 1 without discordance.
 
     Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages", Psychometrika 12,
-    1947, in its exact form. Never liberal: under equal accuracies P(p <= alpha) <= alpha at any n.
+    1947, in its exact form. Never liberal: under equal accuracies P(p <= alpha) <= alpha at any n. Counts that an inflation made
+    fractions of enter through the incomplete beta function, which is that probability for whole ones.
     """
-    from scipy.stats import binomtest
+    from scipy.special import betainc
 
-    if not pair.wins + pair.losses:
-        return 1.0
-    return float(binomtest(pair.wins, pair.wins + pair.losses, 0.5, alternative="greater").pvalue)
+    wins, losses = pair.wins / pair.inflation, pair.losses / pair.inflation
+    return float(betainc(wins, losses + 1, 0.5)) if wins else 1.0
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
@@ -81,7 +89,7 @@ def score_interval(pair: Pair, *, confidence: float) -> tuple[float, float]:
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     high = _limit(pair, z)
-    low = -_limit(Pair(wins=pair.losses, losses=pair.wins, n=pair.n), z)
+    low = -_limit(reverse(pair), z)
     return min(low, pair.difference), max(high, pair.difference)
 
 
@@ -90,7 +98,7 @@ def _limit(pair: Pair, z: float) -> float:
     from scipy.optimize import brentq
 
     def excess(difference: float) -> float:
-        return _score(pair, difference) + z
+        return score_of(pair, difference) + z
 
     most = 1 - 1e-10
     if pair.difference >= most or excess(most) > 0:
@@ -98,16 +106,26 @@ def _limit(pair: Pair, z: float) -> float:
     return float(brentq(excess, pair.difference, most, xtol=1e-10))
 
 
-def _score(pair: Pair, difference: float) -> float:
-    """Tango's eq. 2 with the constrained maximum-likelihood estimate of the second's wins, eq. 4."""
-    n, b, c = pair.n, pair.wins, pair.losses
-    a1 = 2 * n
+def score_of(pair: Pair, difference: float) -> float:
+    """Tango's statistic of one pair."""
+    return float(score_statistic(pair.wins, pair.losses, pair.n, difference)) / math.sqrt(pair.inflation)
+
+
+def score_statistic(wins: ArrayLike, losses: ArrayLike, n: int, difference: float) -> NDArray[np.float64]:
+    """Tango's eq. 2 for each pair of counts among n rows, with the constrained maximum-likelihood estimate of eq. 4.
+
+    Large where the first is better than the second by more than ``difference``; normal where it is so by just that.
+    """
+    import numpy as np
+
+    b, c = np.asarray(wins, dtype=np.float64), np.asarray(losses, dtype=np.float64)
     b1 = -b - c + (2 * n - b + c) * difference
-    c1 = -c * difference * (1 - difference)
-    losses = (math.sqrt(max(b1 * b1 - 4 * a1 * c1, 0.0)) - b1) / (2 * a1)
-    variance = n * (2 * losses + difference * (1 - difference))
+    root = np.sqrt(np.maximum(b1 * b1 + 8 * n * c * difference * (1 - difference), 0.0))
+    variance = n * ((root - b1) / (2 * n) + difference * (1 - difference))
     distance = b - c - n * difference
-    return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance) if distance else 0.0
+    scaled = np.divide(distance, np.sqrt(np.maximum(variance, 0.0)), out=np.zeros_like(distance), where=variance > 0)
+    found: NDArray[np.float64] = np.where(variance > 0, scaled, np.where(distance == 0, 0.0, np.copysign(np.inf, distance)))
+    return found
 
 
 def rows_to_show_better(pair: Pair, *, alpha: float) -> int | None:
@@ -119,7 +137,7 @@ def rows_to_show_better(pair: Pair, *, alpha: float) -> int | None:
     if d <= 0:
         return None
     spread = _z(alpha) * math.sqrt(discordance) + _z(1 - POWER) * math.sqrt(max(discordance - d * d, 0.0))
-    return math.ceil((spread / d) ** 2)
+    return math.ceil(pair.inflation * (spread / d) ** 2)
 
 
 def rows_to_exclude(pair: Pair, difference: float, *, alpha: float) -> int | None:
@@ -133,16 +151,16 @@ def rows_to_exclude(pair: Pair, difference: float, *, alpha: float) -> int | Non
         return None
     variance = max(pair.discordance - pair.difference**2, 0.0)
     needed = (_z(alpha) + _z(1 - POWER)) ** 2 * variance / distance**2
-    return math.ceil(max(needed, _z(alpha) ** 2 * (1 - min(distance, 1.0)) / distance))
+    return math.ceil(pair.inflation * max(needed, _z(alpha) ** 2 * (1 - min(distance, 1.0)) / distance))
 
 
-def more_rows(needed: int | None, n: int) -> str:
-    """The sentence that says what would settle it, with two figures' precision."""
+def more_rows(needed: int | None, n: int, *, of: str = "") -> str:
+    """The sentence that says what would settle it, with two figures' precision; ``of`` says of which rows, such as " of news"."""
     if needed is None:
         return "no number of rows would settle it if the difference stays what it is"
     more = max(needed - n, 1)
     digits = max(len(str(more)) - 2, 0)
-    return f"about {round(more, -digits):,} more labelled test rows would settle it"
+    return f"about {round(more, -digits):,} more labelled test rows{of} would settle it"
 
 
 def _z(tail: float) -> float:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from rootstock.errors import ParamsError, unknown_name
 from rootstock.files import read_utf8, sha256_of_json
@@ -17,6 +18,7 @@ from rootstock.part import (
     FineTuneMethodPart,
     GatePart,
     ModalityPart,
+    PerturbationPart,
     SimilarityMetricPart,
     families,
     members,
@@ -27,13 +29,36 @@ Positive = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
-def _has_parts(value: tuple[Any, ...]) -> tuple[Any, ...]:
+def _each_once(value: tuple[Any, ...]) -> tuple[Any, ...]:
     names = [part.name for part in value]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"expected each name once, found {', '.join(repeated)} more than once")
+    return value
+
+
+def _has_parts(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    _each_once(value)
     if not value:
         raise ValueError("expected at least one entry, found an empty list")
     return value
+
+
+def _columns_once(value: tuple[str, ...]) -> tuple[str, ...]:
+    if repeated := sorted({name for name in value if value.count(name) > 1}):
+        raise ValueError(f"expected each name once, found {', '.join(repeated)} more than once")
+    return value
+
+
+def _has_gates(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not value:
+        raise ValueError("expected at least one gate, found an empty panel; a pipeline without gates must say 'gates: none'")
+    return _has_parts(value)
+
+
+def _none_on_purpose(value: object) -> object:
+    if value is None:
+        raise ValueError("expected the section's keys, found nothing; a pipeline without gates must say 'gates: none'")
+    return None if value == "none" else value
 
 
 class Section(BaseModel):
@@ -49,6 +74,8 @@ class Columns(Section):
     label: str
     id: str | None
     split: str | None
+    keep: Annotated[tuple[str, ...], AfterValidator(_columns_once)]
+    """further columns to keep, by which gates cut the test rows into slices and groups"""
 
 
 class DataParams(Section):
@@ -61,7 +88,10 @@ class DataParams(Section):
     modality: ModalityPart
     labels: tuple[str, ...] | None
     labelled_rows_per_class: Annotated[int, Field(ge=2)] | None
-    test_fraction: Annotated[float, Field(gt=0, lt=1)]
+    renamed_labels: dict[str, str]
+    """label that the target's rows or an older champion bear -> what it is called now"""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] | None
+    """null holds no rows out, which only ``evaluation.rows: out_of_fold`` can do with"""
     test_rows: Positive | None
     source_rows: Positive | None
     max_characters: Positive
@@ -152,19 +182,37 @@ class FineTuningParams(Section):
 
 
 class EvaluationParams(Section):
+    rows: Literal["held_out", "out_of_fold"]
+    """out_of_fold: nothing is held out; each labelled row is predicted by fits whose fold held it out"""
+    folds: Annotated[int, Field(ge=2)]
+    """of out_of_fold"""
+    repeats: Positive
+    """of out_of_fold, each with other folds; a row's probabilities are averaged over them"""
     confidence: Annotated[float, Field(gt=0, lt=1)]
     bootstrap_draws: Annotated[int, Field(ge=100)]
     calibration_bins: Annotated[int, Field(ge=2)]
     scratch: FineTuneMethodPart
+    perturbations: Annotated[tuple[PerturbationPart, ...], AfterValidator(_each_once)]
+    """changes to the test rows that the model is asked about too; none is legal"""
+    reload: bool
+    """whether the model is also asked as it ships: by its own loader, in a process of its own"""
 
 
 class GatesParams(Section):
-    panel: Annotated[tuple[GatePart, ...], AfterValidator(_has_parts)]
+    alpha: Annotated[float, Field(gt=0, lt=1)]
+    """chance that, in a year of candidates that are no better than the champion, any is promoted"""
+    looks: Positive
+    """candidates compared with a champion in a year at most"""
+    panel: Annotated[tuple[GatePart, ...], AfterValidator(_has_gates)]
 
 
 class RegistrationParams(Section):
     model: Name
     experiment: str
+    approval: Literal["automatic", "manual"]
+    """manual: a model that passed waits for ``rootstock promote VERSION --approve``"""
+    lease_seconds: Annotated[float, Field(gt=0)]
+    """for which a command that moves aliases keeps others from doing so, should it be killed"""
 
 
 class MonitoringParams(Section):
@@ -210,11 +258,62 @@ class Params(Section):
     similarity: SimilarityParams
     finetuning: FineTuningParams
     evaluation: EvaluationParams
-    gates: GatesParams
+    gates: Annotated[GatesParams | None, BeforeValidator(_none_on_purpose)]
+    """None where the file says ``gates: none``: every model is promoted, on purpose"""
     registration: RegistrationParams
     monitoring: MonitoringParams
     flow: FlowParams
     compute: ComputeParams
+
+    @field_validator("evaluation")
+    @classmethod
+    def _has_rows_to_measure_on(cls, value: EvaluationParams, info: ValidationInfo) -> EvaluationParams:
+        data = info.data.get("data")
+        if data is not None and (value.rows == "out_of_fold") != (data.test_fraction is None):
+            found = "null" if data.test_fraction is None else f"{data.test_fraction:g}"
+            raise ValueError(
+                "expected a data.test_fraction with rows: held_out, or null with rows: out_of_fold, "
+                f"found {found} with {value.rows}; change one of them"
+            )
+        return value
+
+    @field_validator("gates")
+    @classmethod
+    def _has_perturbations_for_gates(cls, value: GatesParams | None, info: ValidationInfo) -> GatesParams | None:
+        evaluation = info.data.get("evaluation")
+        panel = value.panel if value is not None and evaluation is not None else ()
+        asked = tuple(each.name for each in evaluation.perturbations) if evaluation is not None else ()
+        for gate in panel:
+            judged = gate.perturbations()
+            if unknown := [name for name in judged or () if name not in asked]:
+                said = unknown_name(f"perturbation of gate {gate.name}", unknown[0], asked)
+                raise ValueError(f"{said}; evaluation.perturbations names those that the model is asked under")
+            if missing := [name for name in asked if judged is not None and name not in judged]:
+                raise ValueError(
+                    f"expected gate {gate.name} to name each of evaluation.perturbations, found no '{missing[0]}'; "
+                    "null sets no limit"
+                )
+        return value
+
+    @field_validator("gates")
+    @classmethod
+    def _has_columns_for_gates(cls, value: GatesParams | None, info: ValidationInfo) -> GatesParams | None:
+        data = info.data.get("data")
+        kept = data.columns.keep if data is not None else ()
+        for gate in value.panel if value is not None and data is not None else ():
+            if unknown := [column for column in gate.kept_columns() if column not in kept]:
+                said = unknown_name(f"column of gate {gate.name}", unknown[0], kept)
+                raise ValueError(f"{said}; data.columns.keep names the columns that are kept of the data")
+        return value
+
+    def check_perturbations(self) -> None:
+        """Raise ParamsError for a perturbation that reads other data than the task has; commands that never evaluate do not ask."""
+        read = self.data.modality.name
+        if wrong := [each for each in self.evaluation.perturbations if each.reads != read]:
+            raise ParamsError(
+                f"evaluation.perturbations: expected perturbations that read {read}, as data.modality says, found {wrong[0].name}, "
+                f"which reads {wrong[0].reads}; remove it, there and from gates.panel"
+            )
 
     def sha256(self, sections: tuple[str, ...]) -> str:
         """Hash of the named sections."""
@@ -291,13 +390,18 @@ def _one_line(error: ValidationError, where: str, raw: object) -> str:
     return f"{where}: {path}: {said}{more}"
 
 
+def _section_of(annotation: Any) -> Any:
+    """The section that an annotation such as ``Section | None`` allows."""
+    return next((each for each in typing.get_args(annotation) if inspect.isclass(each) and issubclass(each, Section)), annotation)
+
+
 def _known_keys(raw: Any, steps: tuple[int | str, ...]) -> tuple[str, ...]:
     """Keys of the section, or of the Part, at ``steps``."""
     model: Any = Params
     for step in steps:
         raw = raw[step]
         field = getattr(model, "model_fields", {}).get(step)
-        model = getattr(field, "annotation", None)
+        model = _section_of(getattr(field, "annotation", None))
     named = raw.get("name")
     parts = (family_members[named] for family in families() if named in (family_members := members(family)))
     found = model if inspect.isclass(model) and issubclass(model, Section) else next(parts)

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rootstock.backbone import Encoder
-    from rootstock.head import Head
-    from rootstock.records import CheckResult, Dataset, DriftResult, EvalReport, GateResult
+    from rootstock.head import AnyHead, Head
+    from rootstock.records import CheckResult, Dataset, Detectable, DriftResult, EvalReport, GateResult
 
 
 class Part(BaseModel):
@@ -88,7 +88,7 @@ def parse_part(family: type[AnyPart], value: object) -> AnyPart:
 
 def families() -> tuple[type[Part], ...]:
     """Every family, in the order of the pipeline."""
-    return (Modality, Check, SimilarityMetric, Augmentation, FineTuneMethod, Gate, DriftTest)
+    return (Modality, Check, SimilarityMetric, Augmentation, FineTuneMethod, Perturbation, Gate, DriftTest)
 
 
 class Modality(Part, ABC):
@@ -116,6 +116,10 @@ class Modality(Part, ABC):
     @abstractmethod
     def descriptors(self, inputs: Sequence[Any]) -> pd.DataFrame:
         """Readable numeric descriptors of n inputs (length, share of digits, brightness), (n, k): what drift is told in."""
+
+    def probes(self) -> tuple[Any, ...]:
+        """A few inputs that come from no data set: a model is known again by its answers to them. None for a modality without."""
+        return ()
 
 
 class Check(Part, ABC):
@@ -237,7 +241,7 @@ class Start:
     """gives a fresh copy that may be changed"""
     classes: int
     prior: Head | None
-    """a head over these classes that was learned before, on the same features; None where there is none"""
+    """a linear head over these classes that was learned before, on the same features; None where there is none"""
     keep: Keep | None = None
     """None: what is stopped is lost"""
     bfloat16: bool = False
@@ -250,7 +254,7 @@ class Start:
 class Fitted:
     """A fitted classifier, in memory."""
 
-    head: Head
+    head: AnyHead
     encoder: Encoder | None
     """the changed encoder; None when it was left as it was"""
     heldout: dict[float, NDArray[np.float64]]
@@ -276,6 +280,20 @@ class Augmentation(Part, ABC):
         """n changed raw inputs in the same order; the same seed gives the same ones. ``inputs`` stay as they are."""
 
 
+class Perturbation(Part, ABC):
+    """A change to a test row that leaves a person's answer as it is, and should leave a model's."""
+
+    family: ClassVar[str] = "perturbation"
+    package: ClassVar[str] = "rootstock.evaluation.perturbation"
+
+    reads: ClassVar[str]
+    """name of the modality whose inputs it changes"""
+
+    @abstractmethod
+    def perturb(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+        """n changed raw inputs in the same order; the same seed gives the same ones. ``inputs`` stay as they are."""
+
+
 class FineTuneMethod(Part, ABC):
     """A way to fit a classifier on labelled rows, starting from a backbone."""
 
@@ -291,6 +309,21 @@ class FineTuneMethod(Part, ABC):
         cross-validation can choose one; with ``setting`` given, that one is fitted and nothing is chosen."""
 
 
+@dataclass(frozen=True)
+class Sample:
+    """A test set before any model is tried on it, and what two models on it are expected to be like."""
+
+    rows: int
+    class_rows: dict[str, int]
+    """label -> rows"""
+    slice_rows: dict[str, dict[str, int]]
+    """kept column -> value -> rows"""
+    accuracy: float
+    """expected of both"""
+    discordance: float
+    """share of rows on which exactly one of them is expected to be right"""
+
+
 class Gate(Part, ABC):
     """One condition for promotion, decided from the evaluation alone."""
 
@@ -298,8 +331,33 @@ class Gate(Part, ABC):
     package: ClassVar[str] = "rootstock.evaluation"
 
     @abstractmethod
-    def decide(self, report: EvalReport, rows: pd.DataFrame) -> GateResult:
-        """Judge. ``rows`` holds the test rows: ``id``, ``label``, and ``predicted:NAME`` for ``model``, baselines, ``champion``."""
+    def decide(self, report: EvalReport, rows: pd.DataFrame, *, level: float) -> GateResult:
+        """Judge.
+
+        ``rows`` holds the n test rows: ``id``, ``label``, ``predicted:NAME`` and ``probability:NAME`` (of the predicted label) for
+        ``model``, baselines and ``champion`` (null where it was not asked); ``probabilities:NAME``, lists in the order of
+        ``report.labels`` for ``model`` and of ``report.champion_labels`` for ``champion``; ``predicted:model~NAME`` for each of
+        ``evaluation.perturbations``; ``probabilities:reloaded`` where ``report.reloading`` says that the shipped model answered;
+        ``slice:COLUMN`` for each column of the data that ``data.columns.keep`` names, and ``slice:length`` of texts.
+
+        ``level`` is this look's share of the panel's error rate (see ``Looks``): the chance at which a gate may let a candidate
+        pass that is no better than the champion. Zero means that the year's share is spent, and nothing can be shown.
+        """
+
+    def detectable(self, sample: Sample, *, level: float, wanted: float | None) -> tuple[Detectable, ...]:
+        """What this gate can tell with a test set like ``sample``; empty for a gate whose answer does not hang on the rows.
+
+        ``wanted`` is the difference that one asks about; None for the gate's own margin, where it has one.
+        """
+        return ()
+
+    def kept_columns(self) -> tuple[str, ...]:
+        """Columns of the data that it needs; params that do not keep them are refused."""
+        return ()
+
+    def perturbations(self) -> tuple[str, ...] | None:
+        """Names of the perturbations that it judges, which must be those that the params ask for; None where it judges none."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -330,6 +388,7 @@ if TYPE_CHECKING:
     CheckPart = Check
     SimilarityMetricPart = SimilarityMetric
     AugmentationPart = Augmentation
+    PerturbationPart = Perturbation
     FineTuneMethodPart = FineTuneMethod
     GatePart = Gate
     DriftTestPart = DriftTest
@@ -342,6 +401,7 @@ else:
     CheckPart = _field(Check)
     SimilarityMetricPart = _field(SimilarityMetric)
     AugmentationPart = _field(Augmentation)
+    PerturbationPart = _field(Perturbation)
     FineTuneMethodPart = _field(FineTuneMethod)
     GatePart = _field(Gate)
     DriftTestPart = _field(DriftTest)

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def tested_split(target: Dataset) -> str:
+    """The split that models are measured on: ``test``, or ``train`` where nothing is held out (out of fold)."""
+    return "test" if "test" in target.splits else "train"
+
+
 def read_split(dataset: Dataset, split: str) -> pd.DataFrame:
-    """Columns ``id``, ``input``, ``label`` of one split. Raises DataError if the file is gone."""
+    """Columns ``id``, ``input``, ``label`` and ``keep:COLUMN`` of one split. Raises DataError if the file is gone."""
     import pandas as pd
 
     path = Path(dataset.splits[split].path)

@@ -6,7 +6,6 @@ Its key is a hash of just that, and of the code.
 
 from __future__ import annotations
 
-import importlib.metadata
 import inspect
 import shutil
 import typing
@@ -21,11 +20,13 @@ from rootstock.data.resolve import resolve
 from rootstock.errors import InputError, unknown_name
 from rootstock.evaluation.decide import decide
 from rootstock.evaluation.evaluate import evaluate
-from rootstock.files import sha256_of_json, sha256_of_source, storage_errors
+from rootstock.evaluation.looks import count_looks
+from rootstock.files import sha256_of_json, storage_errors
 from rootstock.finetuning.finetune import finetune
 from rootstock.finetuning.ladder import climb
 from rootstock.finetuning.select import select
 from rootstock.finetuning.tune import tune
+from rootstock.installation import code_version
 from rootstock.params import Params
 from rootstock.records import RECORD_FILE, Record
 from rootstock.registration.history import read_history
@@ -34,11 +35,12 @@ from rootstock.registration.versions import find_incumbent
 from rootstock.similarity.rank import rank
 from rootstock.validation.validate import validate
 
-#: Libraries whose version may change what a stage computes.
-NUMERIC_LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch", "transformers", "peft")
+#: Keyword parameters of stage functions that are no section of the params: where to write, which run this is, what set it off, and
+#: all the params for the record of it. They take no part in a stage's key, so only volatile stages may read more than the folder.
+CONTEXT = frozenset({"folder", "run_key", "trigger", "params"})
 
-#: Keyword parameters of stage functions that are no section of the params: where to write, and which run this is.
-CONTEXT = frozenset({"folder", "run_key"})
+#: What set a run off that a person started.
+BY_HAND = "by hand"
 
 #: Where a section alone decides what a folder is called, not what is in it, it takes no part in a stage's key.
 UNHASHED_SECTIONS = frozenset({"workspace"})
@@ -92,6 +94,7 @@ STAGES = (
     Stage("finetune", finetune, False, "adapt to the target"),
     Stage("ladder", climb, False, "fit the baselines"),
     Stage("evaluate", evaluate, False, "measure on the test rows"),
+    Stage("looks", count_looks, True, "count what was decided before"),
     Stage("decide", decide, False, "ask the gates"),
     Stage("register", register, True, "register and promote"),
 )
@@ -113,22 +116,6 @@ def producer(record: type[Record]) -> Stage:
     return next(stage for stage in STAGES if stage.output is record)
 
 
-@cache
-def code_parts() -> dict[str, str]:
-    """What a result may depend on besides its inputs: sha256 of Rootstock's own source, and the libraries that compute.
-
-    Library -> public version: the part after "+" tells a build for a GPU from one for the CPU only, which is where, not what.
-    """
-    versions = {name: importlib.metadata.version(name).partition("+")[0] for name in NUMERIC_LIBRARIES}
-    return {"rootstock": sha256_of_source(Path(__file__).parent), **versions}
-
-
-@cache
-def code_version() -> str:
-    """sha256 over Rootstock's own source and the versions of the libraries that compute."""
-    return sha256_of_json(code_parts())
-
-
 def stage_key(stage: Stage, inputs: Mapping[type[Record], Record], params: Params) -> str:
     """Hash of all that the stage's result depends on."""
     sections = tuple(name for name in stage.sections if name not in UNHASHED_SECTIONS)
@@ -140,7 +127,9 @@ def stage_folder(stage: Stage, key: str, workspace: str) -> Path:
     return Path(workspace) / "stages" / stage.name / key[:16]
 
 
-def run_stage(stage: Stage, inputs: Mapping[type[Record], Record], *, params: Params, folder: Path, run_key: str) -> Record:
+def run_stage(
+    stage: Stage, inputs: Mapping[type[Record], Record], *, params: Params, folder: Path, run_key: str, trigger: str = BY_HAND
+) -> Record:
     """Run a stage and save its record last: a folder without one is unfinished, and is emptied first.
 
     A volatile stage keeps what is in its folder: it checks for itself what it can use again.
@@ -150,7 +139,7 @@ def run_stage(stage: Stage, inputs: Mapping[type[Record], Record], *, params: Pa
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         given: dict[str, Any] = {name: getattr(params, name) for name in stage.sections}
-        context = {"folder": folder, "run_key": run_key}
+        context = {"folder": folder, "run_key": run_key, "trigger": trigger, "params": params}
         wanted = inspect.signature(stage.function).parameters
         given |= {name: value for name, value in context.items() if name in wanted}
         record = stage.function(*(inputs[kind] for kind in stage.inputs), **given)

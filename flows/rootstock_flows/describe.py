@@ -10,6 +10,7 @@ from rootstock.records import (
     History,
     Incumbent,
     Ladder,
+    Looks,
     Measure,
     PreparedData,
     Record,
@@ -51,9 +52,15 @@ def _(record: History) -> str:
 
 
 @describe.register
+def _(record: Looks) -> str:
+    return f"{record.spent} of {record.looks} looks of the year spent; this one is judged at {record.level:.2g}"
+
+
+@describe.register
 def _(record: PreparedData) -> str:
     rows = {name: split.rows for name, split in record.target.splits.items()}
-    return f"{rows['train']} labelled rows, {rows['test']} for the test, {len(record.target.labels)} classes"
+    test = f"{rows['test']} for the test" if "test" in rows else "tested on out of fold"
+    return f"{rows['train']} labelled rows, {test}, {len(record.target.labels)} classes"
 
 
 @describe.register
@@ -108,4 +115,6 @@ def _(record: GateVerdict) -> str:
 
 @describe.register
 def _(record: Registration) -> str:
-    return f"version {record.version} is {record.alias or 'registered'}" if record.version else f"not registered: {record.reason}"
+    if record.version is None:
+        return f"not registered: {record.reason}"
+    return f"version {record.version} " + ("waits for approval" if record.waits else f"is {record.alias or 'registered'}")

@@ -25,7 +25,7 @@ from rootstock_flows.steps import Run
 #: The document's name in the run's folder; it is written last.
 RUN_FILE = "run.json"
 
-Status = Literal["promoted", "challenger", "refused", "invalid data", "unchanged"]
+Status = Literal["promoted", "challenger", "waiting", "refused", "invalid data", "unchanged"]
 
 SECTIONS: dict[str, type[Record]] = {
     "incumbent": Incumbent, "validation": ValidationReport, "ranking": SourceRanking, "selection": Selection,
@@ -41,6 +41,8 @@ def status_of(run: Run) -> Status:
         return "invalid data"
     if registration is None or registration.version is None:
         return "refused"
+    if registration.waits:
+        return "waiting"
     return "promoted" if registration.alias == "champion" else "challenger"
 
 

@@ -25,7 +25,7 @@ def write_beside(record: Record, *, params: Params, root: Path) -> None:
         write_text(root / CONFUSION_FILE, confusion_csv(record))
         write_text(root / RELIABILITY_FILE, reliability_csv(record, bins=params.evaluation.calibration_bins))
     elif isinstance(record, Resolution):
-        from rootstock.stages import code_version
+        from rootstock.installation import code_version
 
         write_text(root / CODE_FILE, code_version() + "\n")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rootstock.errors import ServiceError
 from rootstock.files import sha256_of_json
+from rootstock.installation import code_version
 from rootstock.records import Ladder, Record, Selection, TrainedModel, TunedBackbone
-from rootstock.stages import UNHASHED_SECTIONS, code_version, find_stage, load_intact, stage_folder, stage_key
+from rootstock.stages import UNHASHED_SECTIONS, find_stage, load_intact, stage_folder, stage_key
 
 from rootstock_flows.handover import StageDone
 from rootstock_flows.steps import Run

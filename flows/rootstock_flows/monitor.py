@@ -11,6 +11,7 @@ from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.events import emit_event
 from rootstock.errors import DataError
+from rootstock.monitoring.alarm import record_alarm
 from rootstock.monitoring.decide import decide
 from rootstock.monitoring.monitor import monitor_window
 from rootstock.monitoring.prediction_log import PredictionLog
@@ -89,6 +90,7 @@ def look_at(params: Params, *, batch: str | None, now: datetime) -> Look:
         now=now,
     )
     decision.save(folder / "decision")
+    record_alarm(report, decision, model=params.registration.model, version=version.version, workspace=params.workspace)
     say(f"  {'decide':<10} {'retrain' if decision.retrain else 'wait'}: {decision.reason}")
     return Look(report, decision)
 

@@ -7,9 +7,10 @@ import socket
 from pathlib import Path
 
 from prefect import flow
+from rootstock.installation import code_parts
 from rootstock.params import parse_params
 from rootstock.records import Record
-from rootstock.stages import code_parts, find_stage
+from rootstock.stages import find_stage
 
 from rootstock_flows.environment import opt_out
 from rootstock_flows.handover import Job, StageDone, beating, not_shared, read_job, require_same_code, write_progress

@@ -14,11 +14,13 @@ from rootstock.stages import STAGES, find_stage, load_intact, run_key, run_stage
 from rootstock_flows.document import RUN_FILE
 from rootstock_flows.embeddings import embedding_mark
 from rootstock_flows.ranking_table import aligned
-from rootstock_flows.rates import Measured, from_runs, from_sample, measure_embedding, measured_runs
-from rootstock_flows.workload import Sizes, candidates_of, rounds_at_most, sizes_from_cards, sizes_of, work_of
+from rootstock_flows.rates import TYPICAL, Measured, from_runs, from_sample, measure_embedding, measured_runs
+from rootstock_flows.workload import Sizes, candidates_of, rounds_at_most, search_passes, sizes_from_cards, sizes_of, work_of
 
 #: Stages that only look something up: they are run for the plan too, for what they find decides what is kept.
-LOOK_UPS = ("resolve", "incumbent", "history")
+LOOK_UPS = ("resolve", "incumbent", "history", "looks")
+#: Of these, what a run that finds nothing changed does without.
+AFTER_THE_LOOKING = ("history", "looks")
 #: The stage ``rank`` is planned as what it consists of.
 PARTS_OF_RANK = ("embed", "score")
 
@@ -59,7 +61,10 @@ def make_plan(params: Params, *, price_per_hour: float | None = None) -> Plan:
     sizes = sizes_of(prepared) if isinstance(prepared, PreparedData) else _sizes_ahead(resolution, params)
     work = _work(kept, sizes, incumbent, params)
     unchanged = incumbent.run_key == key and (Path(params.workspace) / "runs" / key[:16] / RUN_FILE).is_file()
-    steps = _steps(kept, work, params, resolution, unchanged=unchanged)
+    steps = tuple(
+        with_search(step, sizes, params) if step.stage == "finetune" and not step.cached else step
+        for step in _steps(kept, work, params, resolution, unchanged=unchanged)
+    )
     seconds = sum(step.seconds for step in steps)
     cost = None if price_per_hour is None else seconds * price_per_hour / 3600
     return Plan(steps=steps, seconds=round(seconds, 1), price_per_hour=price_per_hour, cost=cost, unchanged=unchanged)
@@ -129,7 +134,7 @@ def _steps(
 
 def _is_cached(name: str, kept: Mapping[type[Record], Record], work: Mapping[str, int], *, unchanged: bool) -> bool:
     if name in LOOK_UPS:
-        return unchanged and name == "history"
+        return unchanged and name in AFTER_THE_LOOKING
     if name in PARTS_OF_RANK:
         return unchanged or SourceRanking in kept or (name == "embed" and work["embed"] == 0)
     return unchanged or find_stage(name).output in kept
@@ -142,6 +147,17 @@ def _step(name: str, work: int, past: tuple[Measured, ...], sample: float) -> St
         seconds = from_sample(name, work, sample)
         basis = "typical" if work == 1 else f"embedding {1 / sample:.0f} rows/s, measured now"
     return Step(stage=name, work=work, seconds=round(seconds, 2), cached=False, basis=basis)
+
+
+def with_search(step: Step, sizes: Sizes, params: Params) -> Step:
+    """The step of fine-tuning with the time that a search of learning rates adds: all its trials, or all its minutes."""
+    search, passes = params.finetuning.search, search_passes(sizes, params)
+    if search is None or passes is None:
+        return step
+    each = max(0.0, step.seconds - TYPICAL["finetune"].fixed) / step.work
+    seconds = step.seconds + min(60 * search.minutes, passes.trials * each) + passes.afterwards * each
+    basis = f"{step.basis}; a search of at most {search.minutes:g} minutes"
+    return step.model_copy(update={"seconds": round(seconds, 2), "work": step.work + passes.afterwards, "basis": basis})
 
 
 def _sample_rate(kept: Mapping[type[Record], Record], params: Params, resolution: Resolution) -> float:

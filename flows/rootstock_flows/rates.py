@@ -11,6 +11,7 @@ from typing import Any
 
 from rootstock.errors import ParamsError
 from rootstock.params import Params, parse_params
+from rootstock.part import FineTuneMethod
 from rootstock.records import PreparedData, load_json
 from rootstock.rows import bare_encoder, feature_folder
 
@@ -34,7 +35,8 @@ class Typical:
 
 #: As runs of the demo took on two cores; a training pass goes forward and back, but through the last layers only where so tuned.
 TYPICAL: dict[str, Typical] = {
-    "resolve": Typical(0.5, 0.0), "incumbent": Typical(2.5, 0.0), "history": Typical(0.5, 0.0), "prepare": Typical(1.0, 0.02),
+    "resolve": Typical(0.5, 0.0), "incumbent": Typical(2.5, 0.0), "history": Typical(0.5, 0.0), "looks": Typical(0.2, 0.0),
+    "prepare": Typical(1.0, 0.02),
     "validate": Typical(6.0, 0.02), "embed": Typical(1.0, 1.0), "score": Typical(2.0, 0.1), "select": Typical(0.5, 1.5),
     "tune": Typical(0.5, 2.0), "finetune": Typical(0.5, 1.5), "ladder": Typical(0.5, 1.5), "evaluate": Typical(1.0, 0.6),
     "decide": Typical(0.2, 0.0), "register": Typical(2.0, 0.0),
@@ -73,7 +75,10 @@ def _measured(document: Mapping[str, Any]) -> Iterable[tuple[str, Measured]]:
         candidates=scoring["candidates"] if scoring else 0,
         tuned_rows=document["source_tuning"]["rows"] if document["source_tuning"] else 0,
         rounds=tuple((len(scores), scores[0]["source_rows"]) for scores in (document["selection"] or {"rounds": ()})["rounds"]),
+        methods=_compared(params, document),
     )
+    if params.finetuning.search is not None:
+        work["finetune"] = 0  # its time is the search's budget as much as the rows'
     work["embed"] = sum(each["rows"] for each in scoring["embeddings"]) if scoring else 0
     took = dict(document["seconds"])
     if scoring:
@@ -81,6 +86,14 @@ def _measured(document: Mapping[str, Any]) -> Iterable[tuple[str, Measured]]:
     for stage, seconds in took.items():
         if stage not in document["reused"] and work.get(stage):
             yield stage, Measured(work[stage], seconds)
+
+
+def _compared(params: Params, document: Mapping[str, Any]) -> tuple[FineTuneMethod, ...]:
+    """Methods that a run's fine-tuning compared: with ``choose: auto``, the one that it took."""
+    if params.finetuning.choose != "auto":
+        return params.finetuning.methods
+    taken = (document.get("training") or {}).get("method")
+    return tuple(method for method in params.finetuning.methods if method.name == taken)[:1] or params.finetuning.methods
 
 
 def from_runs(stage: str, work: int, measured: Sequence[Measured]) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
+from prefect.runtime import flow_run
 from rootstock.params import Params
 
 from rootstock_flows import server
@@ -14,17 +15,24 @@ from rootstock_flows.lock import only_run
 from rootstock_flows.monitor import monitor
 from rootstock_flows.session import open_project
 from rootstock_flows.train import train
+from rootstock_flows.trigger import FORCED, of_deployment, of_watch
 
 
 @flow(name="rootstock-retrain", flow_run_name="watch and retrain", validate_parameters=False, log_prints=False)
-def retrain(params: dict[str, Any], batch: str | None = None, now: str | None = None, force: bool = False) -> dict[str, Any]:
+def retrain(
+    params: dict[str, Any], batch: str | None = None, now: str | None = None, force: bool = False, trigger: str = FORCED
+) -> dict[str, Any]:
     """Watch; and if the decision is to retrain (or ``force``), run the main job on the latest data revision.
 
-    The champion is one of the sources ranked, and the new model meets the same gates.
+    The champion is one of the sources ranked, and the new model meets the same gates. What the watch found is what set the run off;
+    ``trigger`` is, where it found nothing and the run was forced.
     """
     seen: dict[str, Any] = monitor(params, batch, now, announce=False)
     wanted = force or seen["decision"]["retrain"]
-    document: dict[str, Any] | None = train({**params, "data": {**params["data"], "revision": "latest"}}) if wanted else None
+    if not wanted:
+        return {**seen, "run": None}
+    newest = {**params, "data": {**params["data"], "revision": "latest"}}
+    document: dict[str, Any] = train(newest, trigger=of_watch(seen, otherwise=trigger))
     return {**seen, "run": document}
 
 
@@ -33,7 +41,8 @@ def scheduled_retrain(params_file: str = "params.yaml", overrides: tuple[str, ..
     """Watch and retrain for a deployment: reads the params file on the worker."""
     params = open_project(Path(params_file), tuple(overrides))
     with only_run(params.task, params.workspace):
-        document: dict[str, Any] = retrain(params.model_dump(mode="json"), force=force)
+        trigger = of_deployment(flow_run.tags)
+        document: dict[str, Any] = retrain(params.model_dump(mode="json"), force=force, trigger=trigger)
     return document
 
 

@@ -80,7 +80,9 @@ def score_side_by_side(folders: dict[str, str], params: Params) -> Scoring:
         "params": params.model_dump(mode="json"), "folders": {kind.__name__: folders[kind.__name__] for kind in READ},
     }  # fmt: skip
     prepared, validation, incumbent = _records(job)
-    specs = list_candidates(prepared, validation, incumbent, backbone=params.backbone, similarity=params.similarity)
+    specs = list_candidates(
+        prepared, validation, incumbent, modality=params.data.modality, backbone=params.backbone, similarity=params.similarity
+    )
     pairs = embeddings_wanted(specs, prepared)
     fan_out = _score_candidates.with_options(task_runner=task_runner(params.flow))
     with _threads_limited(threads), _server_within_reach(params.flow):

@@ -15,7 +15,7 @@ from rootstock.errors import ServiceError
 from rootstock.files import sha256_of_json
 from rootstock.params import Params, parse_params
 from rootstock.records import Record, SourceRanking
-from rootstock.stages import Stage, find_stage, load_intact, run_stage, stage_folder, stage_key
+from rootstock.stages import BY_HAND, Stage, find_stage, load_intact, run_stage, stage_folder, stage_key
 
 from rootstock_flows.describe import describe
 from rootstock_flows.embeddings import Scoring
@@ -28,7 +28,15 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 @task(persist_result=True, result_serializer="json", cache_key_fn=lambda context, given: given["cache_key"])
 def run_step(
-    *, stage: str, cache_key: str | None, folder: str, inputs: dict[str, str], params: dict[str, Any], run_key: str, kept: bool
+    *,
+    stage: str,
+    cache_key: str | None,
+    folder: str,
+    inputs: dict[str, str],
+    params: dict[str, Any],
+    run_key: str,
+    trigger: str,
+    kept: bool,
 ) -> str:
     """Run one stage from the records in the folders of ``inputs``; gives back the folder of its own record.
 
@@ -39,7 +47,8 @@ def run_step(
     step = find_stage(stage)
     with clean_output():
         records: dict[type[Record], Record] = {kind: kind.load(Path(inputs[kind.__name__])) for kind in step.inputs}
-        run_stage(step, records, params=parse_params(params, "params.yaml"), folder=Path(folder), run_key=run_key)
+        given = parse_params(params, "params.yaml")
+        run_stage(step, records, params=given, folder=Path(folder), run_key=run_key, trigger=trigger)
     return folder
 
 
@@ -55,6 +64,7 @@ class Run:
 
     params: Params
     run_key: str = ""
+    trigger: str = BY_HAND
     records: dict[type[Record], Record] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -91,6 +101,7 @@ class Run:
             inputs={kind.__name__: self.folders[kind.__name__] for kind in stage.inputs},
             params=self.params.model_dump(mode="json"),
             run_key=self.run_key,
+            trigger=self.trigger,
             kept=kept,
             return_state=True,
         )

@@ -12,7 +12,9 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.runtime import flow_run
+from rootstock.backbone import locate
 from rootstock.files import write_text
+from rootstock.installation import NUMERIC_LIBRARIES
 from rootstock.params import Params, parse_params
 from rootstock.records import (
     EvalReport,
@@ -20,6 +22,7 @@ from rootstock.records import (
     History,
     Incumbent,
     Ladder,
+    Looks,
     PreparedData,
     Registration,
     Resolution,
@@ -30,10 +33,13 @@ from rootstock.records import (
     ValidationReport,
     load_json,
 )  # fmt: skip
+from rootstock.registration.decision import record_refused_data
 from rootstock.registration.mlflow_registry import log_report
+from rootstock.report.model_card import CARD_FOLDER, write_model_card
 from rootstock.report.run_records import RunRecords
 from rootstock.report.write import write_report
-from rootstock.stages import NUMERIC_LIBRARIES, run_key
+from rootstock.similarity.limits import find_licence
+from rootstock.stages import BY_HAND, run_key
 
 from rootstock_flows import server
 from rootstock_flows.document import RUN_FILE, records_of, run_document
@@ -43,6 +49,7 @@ from rootstock_flows.ranking_table import ranking_rows
 from rootstock_flows.scoring import require_runner
 from rootstock_flows.session import clean_output, open_project, say
 from rootstock_flows.steps import Run
+from rootstock_flows.trigger import FORCED, of_deployment
 from rootstock_flows.work_pool import require_pool
 
 
@@ -52,12 +59,13 @@ def _flow_run_name() -> str:
 
 
 @flow(name="rootstock-train", flow_run_name=_flow_run_name, validate_parameters=False, log_prints=False)
-def train(params: dict[str, Any], force: bool = False) -> dict[str, Any]:
+def train(params: dict[str, Any], force: bool = False, trigger: str = BY_HAND) -> dict[str, Any]:
     """Run the stages in order and branch on their verdicts; gives back the run's document."""
     parsed = parse_params(params, "params.yaml")
+    parsed.check_perturbations()
     require_runner(parsed.flow)
     require_pool(parsed.compute.finetuning.work_pool)
-    run = Run(parsed)
+    run = Run(parsed, trigger=trigger)
     resolution = run.step("resolve", Resolution)
     run.run_key = run_key(resolution, parsed)
     folder = Path(parsed.workspace) / "runs" / run.run_key[:16]
@@ -76,7 +84,7 @@ def scheduled_train(params_file: str = "params.yaml", overrides: tuple[str, ...]
     """The main job for a deployment: reads the params file on the worker."""
     params = open_project(Path(params_file), tuple(overrides))
     with only_run(params.task, params.workspace):
-        document: dict[str, Any] = train(params.model_dump(mode="json"))
+        document: dict[str, Any] = train(params.model_dump(mode="json"), trigger=of_deployment(flow_run.tags))
     return document
 
 
@@ -108,11 +116,21 @@ def _begin(run: Run, folder: Path, incumbent: Incumbent) -> None:
 
 def _transfer(run: Run) -> None:
     if not rank_sources(run):
+        _refuse_data(run)
         return
     fine_tune(run)
     run.step("evaluate", EvalReport)
+    run.step("looks", Looks)
     run.step("decide", GateVerdict)
     run.step("register", Registration)
+
+
+def _refuse_data(run: Run) -> None:
+    """Write down that the run ended here, where no later stage does."""
+    validation, resolution, incumbent = run.get(ValidationReport), run.get(Resolution), run.get(Incumbent)
+    if validation is None or resolution is None or incumbent is None:
+        raise TypeError("data are refused by a validation, of resolved revisions")
+    record_refused_data(validation, resolution, incumbent, run_key=run.run_key, trigger=run.trigger, params=run.params)
 
 
 def rank_sources(run: Run) -> bool:
@@ -132,6 +150,9 @@ def _finish(run: Run, folder: Path) -> dict[str, Any]:
         registration = run.get(Registration)
         if registration is not None:
             log_report(registration.run_id, html, workspace=run.params.workspace)
+        if registration is not None and registration.version is not None:
+            card = write_model_card(records, task=run.params.task, folder=folder / CARD_FOLDER)
+            log_report(registration.run_id, Path(card.path), workspace=run.params.workspace, folder=CARD_FOLDER)
     document = run_document(run, report=html.as_posix())
     write_text(folder / RUN_FILE, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
     latest = Path(run.params.workspace) / "report.html"
@@ -148,8 +169,10 @@ def run_records(run: Run) -> RunRecords:
     return RunRecords(
         run_key=run.run_key,
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        trigger=run.trigger,
         params=run.params.model_dump(mode="json"),
         environment={name: importlib.metadata.version(name) for name in NUMERIC_LIBRARIES},
+        backbone_licence=_backbone_licence(run),
         seconds=run.seconds,
         reused=frozenset(run.reused),
         resolution=resolution,
@@ -168,6 +191,11 @@ def run_records(run: Run) -> RunRecords:
     )
 
 
+def _backbone_licence(run: Run) -> str | None:
+    tuned = run.get(TunedBackbone)
+    return find_licence(locate(tuned.backbone), tuned.backbone) if tuned is not None else None
+
+
 def _publish(run: Run, html: Path) -> None:
     """Show the decision where Prefect's own UI shows the run."""
     ranking, verdict = run.get(SourceRanking), run.get(GateVerdict)
@@ -182,5 +210,5 @@ def _publish(run: Run, html: Path) -> None:
 def run_train(params: Params, *, force: bool = False) -> dict[str, Any]:
     """Run the flow embedded: start what is needed, end it with the command, and clear what a killed run left."""
     with server.embedded():
-        document: dict[str, Any] = train(params.model_dump(mode="json"), force)
+        document: dict[str, Any] = train(params.model_dump(mode="json"), force, FORCED if force else BY_HAND)
     return document

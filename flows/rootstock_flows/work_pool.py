@@ -14,7 +14,7 @@ from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL
 from rootstock.errors import ParamsError, ServiceError, unknown_name
 from rootstock.files import sha256_of_json, write_text
-from rootstock.stages import code_parts
+from rootstock.installation import code_parts
 
 from rootstock_flows.following import KEY, Following, NoWorkerError, ServerAway, cancel
 from rootstock_flows.handover import JOB_FILE, Job, StageDone

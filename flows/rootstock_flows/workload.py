@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rootstock.finetuning.choose_method import Circumstances, choose_method
 from rootstock.params import DataParams, Params
 from rootstock.part import FineTuneMethod
 from rootstock.records import PreparedData
+from rootstock.rows import tested_split
 
+#: Deeper than any backbone: a method that names no layers is taken to train all of them.
+MANY_LAYERS = 1000
 #: Starts that fine-tuning tries each method from: the tuned backbone, and the bare one as control.
 STARTS = 2
 
@@ -22,6 +26,7 @@ class Sizes:
     train: int
     test: int
     sources: Mapping[str, int]
+    classes: int
 
     @property
     def all(self) -> int:
@@ -31,8 +36,10 @@ class Sizes:
 
 def sizes_of(prepared: PreparedData) -> Sizes:
     """Rows as they were prepared."""
-    splits = prepared.target.splits
-    return Sizes(splits["train"].rows, splits["test"].rows, {each.name: each.splits["train"].rows for each in prepared.sources})
+    target = prepared.target
+    tested = target.splits[tested_split(target)].rows
+    sources = {each.name: each.splits["train"].rows for each in prepared.sources}
+    return Sizes(target.splits["train"].rows, tested, sources, len(target.labels))
 
 
 def sizes_from_cards(target: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]], data: DataParams) -> Sizes:
@@ -43,16 +50,18 @@ def sizes_from_cards(target: Mapping[str, Any], sources: Mapping[str, Mapping[st
     counts: Mapping[str, Mapping[str, int]] = target["class_counts"]
     declared = sum(_labelled(counts.get("test", {}), data).values())
     train = test = 0
-    for label in {label for split in counts.values() for label in _labelled(split, data)}:
+    labels = {label for split in counts.values() for label in _labelled(split, data)}
+    for label in labels:
         pool = sum(_labelled(split, data).get(label, 0) for name, split in counts.items() if name in ("train", ""))
-        held_out = 0 if declared else round(data.test_fraction * pool)
+        held_out = 0 if declared else round((data.test_fraction or 0) * pool)
         test += held_out
         train += _at_most(data.labelled_rows_per_class, pool - held_out)
-    test = declared or test
+    test = declared or (train if data.test_fraction is None else test)
     labelled = {
         name: sum(sum(_labelled(split, None).values()) for split in card["class_counts"].values()) for name, card in sources.items()
     }
-    return Sizes(train, _at_most(data.test_rows, test), {name: _at_most(data.source_rows, rows) for name, rows in labelled.items()})
+    capped = {name: _at_most(data.source_rows, rows) for name, rows in labelled.items()}
+    return Sizes(train, _at_most(data.test_rows, test), capped, len(labels))
 
 
 def _at_most(limit: int | None, rows: int) -> int:
@@ -64,35 +73,87 @@ def _labelled(split: Mapping[str, int], data: DataParams | None) -> dict[str, in
     return {label: rows for label, rows in split.items() if label and (wanted is None or label in wanted)}
 
 
+def methods_of(sizes: Sizes, params: Params) -> tuple[FineTuneMethod, ...]:
+    """Methods that fine-tuning will compare: all of them, or with ``choose: auto`` the one that its rule takes for so many rows.
+
+    A source's head and the budget may still turn the rule to a linear probe, which takes less. Raises ParamsError as the rule does.
+    """
+    methods = params.finetuning.methods
+    if params.finetuning.choose != "auto":
+        return methods
+    at = Circumstances(
+        sizes.train, max(1, sizes.classes), carried_loss=None, layers=MANY_LAYERS, forward_rows_per_second=None, budget_minutes=None
+    )
+    return (choose_method(methods, at).method,)
+
+
 def work_of(
-    sizes: Sizes, params: Params, *, candidates: int, tuned_rows: int, rounds: tuple[tuple[int, int], ...]
+    sizes: Sizes,
+    params: Params,
+    *,
+    candidates: int,
+    tuned_rows: int,
+    rounds: tuple[tuple[int, int], ...],
+    methods: Sequence[FineTuneMethod] | None = None,
 ) -> dict[str, int]:
     """Row passes of each stage; a stage without rows counts 1.
 
     ``candidates`` are scored, and the backbone learns from ``tuned_rows`` rows of its source after ``rounds`` of halving: in each,
-    so many candidates are tried on so many rows of their source.
+    so many candidates are tried on so many rows of their source. ``methods`` were compared, if that is known; a search of learning
+    rates is not in it (see ``search_passes``).
     """
     source_rows = sum(sizes.sources.values())
     backbones = 1 + len(params.backbone.alternatives)
-    methods = params.finetuning.methods
+    methods = methods_of(sizes, params) if methods is None else methods
     epochs = sum(epochs_of(method) for method in methods)
+    longest = max(epochs_of(method) for method in methods)
     folds = params.finetuning.folds
     return {
         "resolve": 1,
         "incumbent": 1,
         "history": 1,
+        "looks": 1,
         "prepare": sizes.all,
         "validate": sizes.all,
         "embed": backbones * (sizes.train + source_rows),
         "score": candidates * sizes.train + backbones * source_rows,
         "select": epochs_of(params.similarity.halving.method) * sum(count * rows for count, rows in rounds),
         "tune": epochs_of(params.finetuning.source) * tuned_rows,
-        "finetune": sizes.train * (STARTS * folds * epochs + max(epochs_of(method) for method in methods)),
-        "ladder": sizes.train * (epochs_of(params.evaluation.scratch) + folds * epochs) + sizes.test,
-        "evaluate": 2 * sizes.test,
+        "finetune": sizes.train * (STARTS * folds * epochs + longest),
+        "ladder": _ladder_work(sizes, params, epochs=epochs, longest=longest),
+        "evaluate": (2 + len(params.evaluation.perturbations) + int(params.evaluation.reload)) * sizes.test,
         "decide": 1,
         "register": 1,
     }
+
+
+def _ladder_work(sizes: Sizes, params: Params, *, epochs: int, longest: int) -> int:
+    """Row passes of the ladder: out of fold, of all that makes the model too, in every fold of every repeat."""
+    folds, evaluation, scratch = params.finetuning.folds, params.evaluation, epochs_of(params.evaluation.scratch)
+    if evaluation.rows == "out_of_fold":
+        fits = evaluation.repeats * (evaluation.folds - 1)  # each of so many fits a repeat lacks one fold's rows
+        return fits * sizes.train * (scratch + STARTS * folds * epochs + 2 * longest) + evaluation.repeats * sizes.test
+    # Without transfer the model's own method is cross-validated and fitted once more.
+    return sizes.train * (scratch + (folds + 1) * longest) + sizes.test
+
+
+@dataclass(frozen=True)
+class SearchPasses:
+    """Row passes of a search of learning rates."""
+
+    trials: int
+    """that its minutes may cut short"""
+    afterwards: int
+    """to compare what it found with the rates of the params"""
+
+
+def search_passes(sizes: Sizes, params: Params) -> SearchPasses | None:
+    """What a search adds to fine-tuning at most; None where none is asked for, or no method has learning rates."""
+    search, folds = params.finetuning.search, params.finetuning.folds
+    longest = max((epochs_of(method) for method in methods_of(sizes, params) if hasattr(method, "learning_rate")), default=0)
+    if search is None or longest == 0:
+        return None
+    return SearchPasses(search.trials * folds * longest * sizes.train, 2 * folds * longest * sizes.train)
 
 
 def epochs_of(method: FineTuneMethod) -> int:

@@ -44,6 +44,9 @@ BAD_ROWS = {
 #: What is wrong -> arguments, what the line must name.
 BAD_CALLS = {
     "an unknown command": (("rum",), ["unknown command 'rum'", "did you mean 'run'"]),
+    "a story where nothing was decided": (("explain",), ["expected a decision in the journal", "'rootstock run' makes one"]),
+    "a version to make again where there is none": (("reproduce", "7"), ["expected a decision in the journal"]),
+    "a list of nothing": (("history", "--limit", "0"), ["--limit", "0"]),
     "an unknown option": (("run", "--forse"), ["--forse"]),
     "a missing params file": (("run", "--params", "other.yaml"), ["other.yaml", "rootstock init"]),
     "an unknown key": (("run", "--set", "data.tarjet=x"), ["data", "tarjet", "did you mean 'target'"]),

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from rootstock.errors import InputError, ParamsError
 from rootstock.params import Params, load_params
-from rootstock.part import SimilarityMetric, members
+from rootstock.part import Perturbation, SimilarityMetric, members
 
 
 @pytest.fixture
@@ -27,6 +27,16 @@ def load(tmp_path: Path, params_mapping: Callable[[], dict[str, Any]]) -> Callab
     return loaded
 
 
+FAIRNESS = {
+    "name": "fairness_gap", "column": "regoin", "groups": None, "rate": "error", "of": None, "at_most": 0.05, "alpha": 0.05,
+}  # fmt: skip
+
+
+def named(raw: dict[str, Any], name: str) -> Any:
+    """The first gate of this name."""
+    return next(gate for gate in raw["gates"]["panel"] if gate["name"] == name)
+
+
 BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "unknown section": (
         lambda raw: raw.update(sed=0),
@@ -35,7 +45,7 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "unknown key in a section": (
         lambda raw: raw["data"]["columns"].update(labl="x"),
-        "params.yaml: data.columns.labl: unknown key 'labl'; known: id, input, label, split; did you mean 'label'?",
+        "params.yaml: data.columns.labl: unknown key 'labl'; known: id, input, keep, label, split; did you mean 'label'?",
     ),
     "unknown key in a part": (
         lambda raw: raw["data"]["modality"].update(max_token=3),
@@ -79,6 +89,58 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda raw: raw["similarity"].update(metrics=[]),
         "params.yaml: similarity.metrics: expected at least one entry, found an empty list",
     ),
+    "a column kept twice": (
+        lambda raw: raw["data"]["columns"].update(keep=["region", "region"]),
+        "params.yaml: data.columns.keep: expected each name once, found region more than once",
+    ),
+    "no test rows and none wanted out of fold": (
+        lambda raw: raw["data"].update(test_fraction=None),
+        "params.yaml: evaluation: expected a data.test_fraction with rows: held_out, or null with rows: out_of_fold, "
+        "found null with held_out; change one of them",
+    ),
+    "test rows held out that nobody would be tested on": (
+        lambda raw: raw["evaluation"].update(rows="out_of_fold"),
+        "params.yaml: evaluation: expected a data.test_fraction with rows: held_out, or null with rows: out_of_fold, "
+        "found 0.5 with out_of_fold; change one of them",
+    ),
+    "an empty panel": (
+        lambda raw: raw["gates"].update(panel=[]),
+        "params.yaml: gates.panel: expected at least one gate, found an empty panel; "
+        "a pipeline without gates must say 'gates: none'",
+    ),
+    "gates left empty": (
+        lambda raw: raw.update(gates=None),
+        "params.yaml: gates: expected the section's keys, found nothing; a pipeline without gates must say 'gates: none'",
+    ),
+    "a gate on a column that is not kept": (
+        lambda raw: (raw["data"]["columns"].update(keep=["region"]), raw["gates"]["panel"].append(FAIRNESS)),
+        "params.yaml: gates: unknown column of gate fairness_gap 'regoin'; known: region; did you mean 'region'?; "
+        "data.columns.keep names the columns that are kept of the data",
+    ),
+    "a gate on a perturbation that is not asked for": (
+        lambda raw: named(raw, "robustness")["at_most"].update(typo=0.1),
+        "params.yaml: gates: unknown perturbation of gate robustness 'typo'; known: truncation, typos; did you mean 'typos'?; "
+        "evaluation.perturbations names those that the model is asked under",
+    ),
+    "a perturbation that no limit is set for": (
+        lambda raw: raw["evaluation"]["perturbations"].append({"name": "blanks", "share": 0.1}),
+        "params.yaml: gates: expected gate robustness to name each of evaluation.perturbations, found no 'blanks'; "
+        "null sets no limit",
+    ),
+    "a misspelt perturbation": (
+        lambda raw: raw["evaluation"]["perturbations"].append({"name": "blank", "share": 0.1}),
+        "params.yaml: evaluation.perturbations[2]: unknown perturbation 'blank'; "
+        f"known: {', '.join(sorted(members(Perturbation)))}; did you mean 'blanks'?",
+    ),
+    "superiority with a margin": (
+        lambda raw: raw["gates"]["panel"][3].update(margin=0.02),
+        "params.yaml: gates.panel[3].margin: expected null with claim: superiority, found 0.02; "
+        "a margin is for claim: non_inferiority",
+    ),
+    "non-inferiority without a margin": (
+        lambda raw: raw["gates"]["panel"][3].update(claim="non_inferiority"),
+        "params.yaml: gates.panel[3].margin: expected a margin with claim: non_inferiority, found null; such as 0.02",
+    ),
     "no penalties": (
         lambda raw: raw["finetuning"]["methods"][0].update(regularisations=[]),
         "params.yaml: finetuning.methods[0].regularisations: tuple should have at least 1 item after validation, not 0, found []",
@@ -96,6 +158,12 @@ def test_a_slip_in_the_file(load, change, said):
         load(change)
     assert str(caught.value) == said
     assert caught.value.exit_code == 2
+
+
+def test_a_perturbation_of_images_for_texts_is_refused_when_a_run_begins(load):
+    params = load(lambda raw: [raw["evaluation"].update(perturbations=[{"name": "blur", "radius": 1.0}]), raw.update(gates="none")])
+    with pytest.raises(ParamsError, match=r"expected perturbations that read text.* found blur, which reads image"):
+        params.check_perturbations()
 
 
 OVERRIDES = {
@@ -130,6 +198,19 @@ def test_set_reaches_into_lists_and_reads_yaml(load):
     assert params.data.labels == ("a", "b")
     assert params.data.test_rows is None
     assert params.task == "other"
+
+
+def test_a_pipeline_without_gates_says_so(load):
+    assert load(lambda raw: raw.update(gates="none")).gates is None
+    assert load(lambda raw: None, "gates=none").gates is None
+
+
+def test_a_gate_on_a_kept_column_is_welcome(load):
+    def keep_region(raw):
+        raw["data"]["columns"].update(keep=["region"])
+        raw["gates"]["panel"].append(FAIRNESS | {"column": "region"})
+
+    assert load(keep_region).gates.panel[-1].kept_columns() == ("region",)
 
 
 def test_broken_yaml_is_named_by_line(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from pathlib import Path
 
@@ -11,14 +12,15 @@ from rootstock import stages
 from rootstock.errors import DataError, InputError, StorageError
 from rootstock.params import Params, SimilarityParams, parse_params
 from rootstock.records import RECORD_FILE, GateVerdict, History, Incumbent, PreparedData, Record, SourceRanking, ValidationReport
-from rootstock.stages import STAGES, Stage, find_stage, load_intact, producer, run_key, run_stage, stage_folder, stage_key
+from rootstock.stages import CONTEXT, STAGES, Stage, find_stage, load_intact, producer, run_key, run_stage, stage_folder, stage_key
 
 NOBODY = Incumbent(version=None, model=None, run_key=None, earlier=())
 
 
-def echo(incumbent: Incumbent, *, similarity: SimilarityParams, seed: int, folder: Path, run_key: str) -> GateVerdict:
+def echo(incumbent: Incumbent, *, similarity: SimilarityParams, seed: int, folder: Path, run_key: str, trigger: str) -> GateVerdict:
     (folder / "file.txt").write_text("x", encoding="utf-8")
-    return GateVerdict(verdict="pass", results=(), reason=f"{incumbent.version} {seed} {similarity.folds} {run_key}")
+    said = f"{incumbent.version} {seed} {similarity.folds} {run_key} {trigger}"
+    return GateVerdict(verdict="pass", results=(), reason=said, looks=None)
 
 
 def stop(incumbent: Incumbent, *, seed: int, folder: Path) -> GateVerdict:
@@ -95,9 +97,14 @@ def test_a_folder_is_named_by_stage_and_key():
 
 
 def test_a_stage_gets_what_it_asks_for_and_its_record_is_saved(params, tmp_path):
-    record = run_stage(ECHO, {Incumbent: NOBODY}, params=params, folder=tmp_path / "a", run_key="key")
-    assert record.reason == f"None {params.seed} {params.similarity.folds} key"
+    record = run_stage(ECHO, {Incumbent: NOBODY}, params=params, folder=tmp_path / "a", run_key="key", trigger="schedule")
+    assert record.reason == f"None {params.seed} {params.similarity.folds} key schedule"
     assert load_intact(ECHO, tmp_path / "a") == (record, ())
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if not stage.volatile], ids=lambda stage: stage.name)
+def test_what_set_a_run_off_is_unknown_to_every_stage_that_is_kept(stage):
+    assert set(inspect.signature(stage.function).parameters) & CONTEXT <= {"folder"}
 
 
 def test_a_stage_that_raises_leaves_no_record(params, tmp_path):

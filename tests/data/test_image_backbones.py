@@ -190,7 +190,7 @@ def test_the_file_that_ships_with_a_model_sees_the_same(published, tmp_path, nam
     for number, data in enumerate(INPUTS):
         paths.append(str(tmp_path / f"{number}.png"))
         Path(paths[-1]).write_bytes(data)
-    tensors = standalone.image_tensors(folder, {"modality": {"side": SIDE}}, paths)
+    tensors = standalone.image_reader(folder, {"modality": {"side": SIDE}})(paths)
     loaded = encoder(folder, pooling=pooling)
     with torch.inference_mode():
         found = standalone.pool(loaded.model(**tensors), tensors, loaded.model.config, pooling).numpy()

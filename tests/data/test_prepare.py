@@ -113,10 +113,18 @@ def test_another_modality_is_refused(params):
 
 
 def test_a_label_with_test_rows_only(params):
-    frame = make_frame(["1", "2", "3", "4"], ["a", "a", "b", "c"], splits=["train", "train", "train", "test"])
+    frame = make_frame(
+        ["1", "2", "3", "4", "5"], ["a", "a", "b", "c", "c"], splits=["train", "train", "train", "test", "validation"]
+    )
     registry.add(Path("data"), "odd", frame, card=make_card(frame, modality="text", origin="a test"))
-    with pytest.raises(DataError, match="none of 'c' in train"):
+    with pytest.raises(
+        DataError,
+        match=r"^odd/v1 \(data/odd/rows\.parquet\): expected training rows of every label, found 'c' in 1 test row and 1 unused "
+        r"row and in none to learn from; add training rows of 'c' with 'rootstock data add', or leave it out .* data\.labels$",
+    ) as caught:
         run(params(target="odd"), "odd")
+    assert "\n" not in str(caught.value)
+    assert Path("data/odd/rows.parquet").is_file()
 
 
 def put_rows(name: str, texts: list[str], labels: list[str], *, modality: str = "text", splits: list[str] | None = None, **card):
@@ -146,6 +154,14 @@ def test_copies_are_dropped_before_the_source_is_capped(params, test_texts):
     (source,) = run(params(sources=["half"], source_rows=60), "half").sources
     assert source.contamination.exact == len(test_texts)
     assert source.splits["train"].rows == 60
+
+
+def test_where_nothing_is_held_out_copies_of_the_labelled_rows_are_dropped(params):
+    labelled = pd.read_parquet(run(params(test_fraction=None), "all").target.splits["train"].path)["input"].tolist()
+    frame = make_frame([*labelled[:3], "seven words that stand nowhere else here", "and eight more of them, too"], list("aabba"))
+    registry.add(Path("data"), "copies", frame, card=make_card(frame, modality="text", origin="a test"))
+    found = run(params(test_fraction=None, sources=["copies"]), "all-copies").sources[0].contamination
+    assert (found.exact, found.near) == (3, 0)
 
 
 def test_an_untouched_source_says_so_and_the_target_has_no_such_record(params):

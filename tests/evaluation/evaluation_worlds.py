@@ -31,7 +31,25 @@ def table(truth: NDArray[np.int64], right: Mapping[str, NDArray[np.bool_]]) -> p
     return frame
 
 
-def report_of(rows: pd.DataFrame, *, folder: Path, champion: bool = False, note: str = "", source: str | None = None) -> EvalReport:
+def with_probabilities(rows: pd.DataFrame, stated: Mapping[str, NDArray[np.float64]]) -> pd.DataFrame:
+    """The rows with ``probabilities:NAME`` of eight labels, where model NAME gives (n,) ``stated`` to the label it predicts."""
+    labels = list("abcdefgh")
+    found = rows.copy()
+    for name, most in stated.items():
+        said = np.eye(8)[[labels.index(label) for label in rows[f"predicted:{name}"]]]
+        found[f"probabilities:{name}"] = list(said * most[:, None] + (1 - said) * ((1 - most) / 7)[:, None])
+    return found
+
+
+def report_of(
+    rows: pd.DataFrame,
+    *,
+    folder: Path,
+    champion: bool = False,
+    note: str = "",
+    source: str | None = None,
+    inflation: float = 1.0,
+) -> EvalReport:
     """The report on a table of predictions, with the table saved beside it."""
     labels = tuple("abcdefgh")
     truth = np.array([labels.index(label) for label in rows["label"]])
@@ -55,6 +73,8 @@ def report_of(rows: pd.DataFrame, *, folder: Path, champion: bool = False, note:
         baselines=tuple(Scored(name=n, measures=measures[n], note="") for n in names if n not in ("model", "champion")),
         champion=Scored(name="champion", measures=measures.get("champion", {}), note=note) if champion else None,
         confusion=(),
+        champion_labels=labels if champion else (),
+        variance_inflation=inflation,
         predictions=Artifact(path=path.as_posix(), sha256=sha256_of(path)),
         seconds=0.0,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,22 +15,36 @@ import pytest
 from rootstock.classifier import Classifier, Prediction, input_hash
 from rootstock.errors import DataError
 from rootstock.evaluation.evaluate import evaluate
+from rootstock.evaluation.perturbation.letter_case import LetterCase
 from rootstock.files import sha256_of
-from rootstock.params import EvaluationParams
+from rootstock.params import DataParams, EvaluationParams
 from rootstock.records import (
     Artifact,
+    Cost,
     Dataset,
     DatasetRevision,
     EvalReport,
     Incumbent,
     Ladder,
     PreparedData,
+    Reloading,
     RowsFile,
     TrainedModel,
+    ValidationReport,
 )
+from rootstock.reload import Reloaded
 
 LABELS = ("bug", "praise", "wish")
-PARAMS = EvaluationParams.model_construct(confidence=0.95, bootstrap_draws=100, calibration_bins=10)
+PARAMS = EvaluationParams.model_construct(
+    rows="held_out", folds=4, repeats=2, confidence=0.95, bootstrap_draws=100, calibration_bins=10, perturbations=(), reload=False
+)
+COST = {
+    "milliseconds_per_row": {"value": 2.0, "low": 1.0, "high": 3.0, "n": 60, "unit": "milliseconds", "higher_is_better": False},
+    "mib": 1.0, "peak_mib": 100.0, "machine": "a processor", "threads": 1,
+}  # fmt: skip
+VALIDATED = ValidationReport(
+    passed=True, results=(), excluded_sources={}, suites=Artifact(path="suites", sha256="0" * 64), data_docs="index.html"
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,7 @@ class Fake:
     wrong_every: int = 5
     broken: float | None = None
     modality_name: str = "text"
+    temperature: float = 1.0
 
     @property
     def modality(self) -> Any:
@@ -67,10 +82,23 @@ class Project:
     ladder: Ladder
     models: dict[str, Fake]
     incumbent: Incumbent
+    params: EvaluationParams = PARAMS
+    renamed: dict[str, str] = field(default_factory=dict)
 
     def run(self, folder: str = "evaluate") -> EvalReport:
         Path(folder).mkdir(exist_ok=True)
-        return evaluate(self.prepared, self.trained, self.ladder, self.incumbent, evaluation=PARAMS, seed=0, folder=Path(folder))
+        data = DataParams.model_construct(renamed_labels=self.renamed)
+        return evaluate(
+            self.prepared,
+            self.trained,
+            self.ladder,
+            self.incumbent,
+            VALIDATED,
+            data=data,
+            evaluation=self.params,
+            seed=0,
+            folder=Path(folder),
+        )
 
     def crown(self, model: Fake, *, learned: Sequence[str] = ()) -> None:
         Path("champion").mkdir()
@@ -138,7 +166,7 @@ def test_the_model_the_rungs_and_their_answers_are_all_reported(project: Project
     rows = pd.read_parquet(report.predictions.path)
     assert list(rows.columns) == [
         "id", "label", "predicted:model", "probability:model", "predicted:majority", "probability:majority",
-        "predicted:probe", "probability:probe",
+        "predicted:probe", "probability:probe", "probabilities:model", "slice:length",
     ]  # fmt: skip
     assert (rows["predicted:model"] == rows["label"]).mean() == pytest.approx(0.8)
     assert set(rows["predicted:majority"]) == {"wish"}
@@ -171,7 +199,9 @@ def test_identical_champion_and_model_have_identical_answers(project: Project) -
     project.crown(Fake())
     report = project.run()
     assert report.champion is not None
-    assert report.champion.measures == report.measures
+    for name, measure in report.measures.items():  # sums over more columns at once may differ in the last bit
+        other = report.champion.measures[name]
+        assert (other.value, other.low, other.high) == pytest.approx((measure.value, measure.low, measure.high), abs=1e-12)
     rows = pd.read_parquet(report.predictions.path)
     assert (rows["predicted:champion"] == rows["predicted:model"]).all()
 
@@ -181,10 +211,97 @@ def test_a_champion_that_lacks_a_label_is_scored_on_the_shared_ones_and_says_so(
     report = project.run()
     assert report.champion is not None
     assert report.champion.measures["accuracy"].n == 40
-    assert "scored on the 40 of 60 rows of the 2 labels that both know" in report.champion.note
+    assert "compared on the 40 of 60 rows of the 2 classes that both know (bug, wish)" in report.champion.note
     rows = pd.read_parquet(report.predictions.path)
     assert rows.loc[rows["label"] == "praise", "predicted:champion"].isna().all()
     assert rows.loc[rows["label"] != "praise", "predicted:champion"].notna().all()
+
+
+def test_what_became_of_the_classes_is_in_the_report(project: Project) -> None:
+    project.crown(Fake(labels=("bug", "question", "wish")))
+    report = project.run()
+    assert (report.classes_added, report.classes_removed, report.classes_renamed) == (("praise",), ("question",), {})
+    assert report.champion is not None
+    assert "added: praise; removed: question" in report.champion.note
+
+
+def test_a_renamed_class_of_the_champion_counts_as_the_one_it_is_now(project: Project) -> None:
+    """The champion says "thanks" where the rows say "praise"."""
+    project.renamed = {"thanks": "praise"}
+    project.crown(Fake(labels=("bug", "thanks", "wish"), wrong_every=1000))
+    report = project.run()
+    assert report.champion is not None
+    assert report.champion.measures["accuracy"].n == 60
+    assert report.champion_labels == ("bug", "praise", "wish")
+    assert (report.classes_added, report.classes_removed, report.classes_renamed) == ((), (), {"thanks": "praise"})
+    assert report.champion.note == "version 3; its classes are not the task's (renamed: thanks to praise)"
+
+
+def test_probabilities_of_two_classes_that_became_one_are_added(project: Project) -> None:
+    project.renamed = {"thanks": "praise"}
+    project.crown(Fake(labels=("bug", "praise", "thanks", "wish"), wrong_every=1000))
+    rows = pd.read_parquet(project.run().predictions.path)
+    said = np.stack(rows["probabilities:champion"].tolist())
+    assert said.shape == (60, 3)
+    np.testing.assert_allclose(said[1], [0.1 / 1.2, 1.0 / 1.2, 0.1 / 1.2], rtol=1e-6)
+
+
+def test_kept_columns_stand_beside_the_answers_as_slices(project: Project) -> None:
+    rows = pd.read_parquet("test.parquet")
+    project.rewrite_test(rows.assign(**{"keep:region": ["north", "south", ""] * 20}).iloc[::-1])
+    found = pd.read_parquet(project.run().predictions.path)
+    assert found["slice:region"].tolist() == ["north", "south", ""] * 20
+    assert set(found["slice:length"]) == {"short (5 to 6 characters)", "medium (7 to 9 characters)"}
+
+
+def out_of_fold(project: Project, *, inflation: float = 2.25) -> EvalReport:
+    """The project with its rows learned from, and how the model was made right where the ladder's file says so."""
+    target = project.prepared.target
+    splits = {"train": target.splits["test"]}
+    project.prepared = PreparedData(target=target.model_copy(update={"splits": splits}), sources=(), unusable_sources={})
+    rows = pd.read_parquet("ladder.parquet")
+    labels = pd.read_parquet("test.parquet").set_index("id").loc[rows["id"], "label"].to_numpy()
+    right = np.arange(60) % 2 == 0
+    for place, label in enumerate(LABELS):
+        said = np.where(right, labels, np.roll(LABELS, 1)[[LABELS.index(name) for name in labels]])
+        rows[f"model:{label}"] = np.where(said == LABELS[place], 0.8, 0.1)
+    project.rewrite_ladder(rows)
+    project.ladder = project.ladder.model_copy(update={"variance_inflation": inflation})
+    project.params = project.params.model_copy(update={"rows": "out_of_fold"})
+    return project.run()
+
+
+def test_out_of_fold_the_answers_of_the_folds_are_measured_and_those_of_the_model_kept_beside_them(project: Project) -> None:
+    report = out_of_fold(project)
+    assert (report.rows, report.variance_inflation) == ("out_of_fold", 2.25)
+    assert report.measures["accuracy"].value == 0.5
+    assert report.measures["accuracy"].n == 60
+    rows = pd.read_parquet(report.predictions.path)
+    assert (rows["predicted:model"] == rows["label"]).mean() == 0.5
+    assert (rows["predicted:shipped"] == rows["label"]).mean() == pytest.approx(0.8)
+    assert [scored.name for scored in report.baselines] == ["majority", "probe"]
+
+
+def test_out_of_fold_intervals_are_as_wide_as_for_fewer_rows(project: Project) -> None:
+    """Wilson's interval of 10 right of 20, by hand: 0.299 to 0.701."""
+    accuracy = out_of_fold(project, inflation=3.0).measures["accuracy"]
+    assert (accuracy.low, accuracy.high) == (pytest.approx(0.2993, abs=1e-4), pytest.approx(0.7007, abs=1e-4))
+
+
+def test_out_of_fold_a_champion_is_not_compared_on_rows_it_learned_from(project: Project) -> None:
+    project.crown(Fake(), learned=pd.read_parquet("test.parquet")["input"].tolist())
+    report = out_of_fold(project)
+    assert report.champion is not None
+    assert report.champion.measures == {}
+    assert "60 of 60 rows left out because it learned from them" in report.champion.note
+
+
+def test_a_test_split_where_none_should_be_is_refused(project: Project) -> None:
+    project.params = project.params.model_copy(update={"rows": "out_of_fold"})
+    with pytest.raises(
+        DataError, match=r"expected train rows to measure on \(evaluation.rows: out_of_fold\), found the splits test"
+    ):
+        project.run()
 
 
 def test_rows_that_the_champion_learned_from_are_left_out(project: Project) -> None:
@@ -249,3 +366,54 @@ def test_three_test_rows_are_measured(project: Project) -> None:
     report = project.run()
     assert report.measures["accuracy"].n == 3
     assert report.measures["accuracy"].high - report.measures["accuracy"].low > 0.5
+
+
+def test_the_model_is_asked_about_perturbed_rows_too(project: Project) -> None:
+    project.params = PARAMS.model_copy(update={"perturbations": (LetterCase(to="lower"),)})
+    report = project.run()
+    rows = pd.read_parquet(report.predictions.path)
+    assert (rows["predicted:model~letter_case"] == rows["predicted:model"]).all()
+
+
+def test_the_shipped_model_is_asked_where_the_params_say_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def reload_model(folder: Path, inputs: Sequence[Any]) -> Reloaded:
+        asked.append(folder)
+        said = project.models["model"].predict(inputs).probabilities
+        return Reloaded(LABELS[::-1], said[:, ::-1], np.full(60, 2.0), 100.0)
+
+    monkeypatch.setattr("rootstock.evaluation.reloading.reload_model", reload_model)
+    monkeypatch.setattr("rootstock.evaluation.reloading._bytes_read", lambda folder: 3 << 20)
+    assert project.run().reloading is None
+    project.params = PARAMS.model_copy(update={"reload": True})
+    report = project.run("reloaded")
+    rows = pd.read_parquet(report.predictions.path)
+    assert asked == [Path(project.trained.model.path)]
+    np.testing.assert_allclose(
+        np.vstack(rows["probabilities:reloaded"].tolist()), np.vstack(rows["probabilities:model"].tolist()), atol=1e-6
+    )
+    assert report.reloading is not None
+    assert report.reloading.cost is not None
+    assert (report.reloading.cost.milliseconds_per_row.value, report.reloading.cost.mib) == (2.0, 3.0)
+
+
+def test_what_it_cost_is_no_part_of_what_the_report_says(project: Project) -> None:
+    report = project.run()
+    one, other = (
+        report.model_copy(update={"reloading": Reloading(failure=None, cost=Cost.model_validate(COST | {"mib": mib}))})
+        for mib in (1.0, 2.0)
+    )
+    assert one.sha256() == other.sha256()
+
+
+def test_the_report_knows_what_the_data_was(project: Project) -> None:
+    facts = project.run().data
+    assert facts is not None
+    assert (facts.validated, facts.learned_rows, facts.rows) == (True, 0, 60)
+    texts = list(pd.read_parquet("test.parquet")["input"])
+    folder = Path(project.trained.model.path)
+    (folder / "training_rows.json").write_text(json.dumps([input_hash(text) for text in texts[:7]]), encoding="utf-8")
+    facts = project.run().data
+    assert facts is not None
+    assert facts.learned_rows == 7

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from evaluation_worlds import world
 from rootstock.evaluation.calibration import calibration_error
-from rootstock.evaluation.measures import Answers, class_measures, confusion, log_loss, macro_f1, measure_models
+from rootstock.evaluation.measures import Answers, brier, class_measures, confusion, log_loss, macro_f1, measure_models
 from sklearn import metrics
 
 SETTINGS = {"confidence": 0.95, "draws": 500, "bins": 10, "seed": 0}
@@ -60,6 +60,7 @@ def test_directions_and_units_travel_with_the_numbers() -> None:
         "accuracy": (True, "share", 50),
         "macro_f1": (True, "share", 50),
         "log_loss": (False, "nats", 50),
+        "brier": (False, "squared distance", 50),
         "calibration_error": (False, "share", 50),
     }
 
@@ -97,6 +98,7 @@ def test_95_percent_intervals_cover_the_truth_in_92_to_98_percent_of_simulated_t
         "accuracy": float(big.correct.mean()),
         "macro_f1": macro_f1(big).value(),
         "log_loss": log_loss(big).value(),
+        "brier": brier(big).value(),
         "calibration_error": calibration_error(big.stated, big.correct, bins=10).value(),
     }
     rng, covered, sets = np.random.default_rng(3), dict.fromkeys(truth, 0), 300
@@ -105,7 +107,7 @@ def test_95_percent_intervals_cover_the_truth_in_92_to_98_percent_of_simulated_t
         for name, measure in found.items():
             covered[name] += measure.low <= truth[name] <= measure.high
     # 300 sets tell a coverage to within 1.3 points; .92 to .98 is widened by one such step. The calibration error's is looser.
-    least = {"accuracy": 0.907, "macro_f1": 0.907, "log_loss": 0.907, "calibration_error": 0.86}
+    least = {"accuracy": 0.907, "macro_f1": 0.907, "log_loss": 0.907, "brier": 0.907, "calibration_error": 0.86}
     assert all(least[name] <= hits / sets <= 0.993 for name, hits in covered.items()), covered
 
 

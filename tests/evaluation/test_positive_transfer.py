@@ -24,7 +24,7 @@ def rows_with(n: int, *, wins: int, losses: int, right: float = 0.6) -> pd.DataF
 
 
 def judged(rows: pd.DataFrame, folder: Path, *, source: str | None = "films", gate: PositiveTransfer = GATE) -> GateResult:
-    return gate.decide(report_of(rows, folder=folder, source=source), rows)
+    return gate.decide(report_of(rows, folder=folder, source=source), rows, level=1.0)
 
 
 def test_a_source_that_helped_is_said_to_have_helped_with_gain_and_interval(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_worthless_source_is_said_to_help_or_harm_no_more_often_than_alpha(n: 
     helped = harmed = 0
     for _ in range(300):
         rows = table(np.arange(n) % 4, {name: rng.random(n) < 0.6 for name in ("model", "no_transfer")})
-        reason = GATE.decide(report, rows).reason
+        reason = GATE.decide(report, rows, level=1.0).reason
         helped += reason.startswith("learning from")
         harmed += reason.startswith("negative transfer")
     # 300 trials: 5% and two standard errors.
@@ -106,8 +106,9 @@ def test_a_source_that_costs_the_margin_passes_about_as_often_as_alpha(tmp_path:
     report = report_of(rows_with(200, wins=1, losses=1), folder=tmp_path, source="films")
     shares = {"model": 0.65, "no_transfer": 0.70}
     passed = sum(
-        GATE.decide(report, table(np.arange(200) % 4, {name: rng.random(200) < share for name, share in shares.items()})).verdict
-        == "pass"
-        for _ in range(300)
+        GATE.decide(report, rows, level=1.0).verdict == "pass"
+        for rows in (
+            table(np.arange(200) % 4, {name: rng.random(200) < share for name, share in shares.items()}) for _ in range(300)
+        )
     )
     assert passed / 300 <= 0.05 + 0.025

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from rootstock.errors import DataError
-from rootstock.export.check import read_inputs, write_inputs
 from rootstock.export.rows import ComparedRows, read_rows
+from rootstock.reload import read_inputs, write_inputs
 
 LABELS = ("boats", "bread")
 

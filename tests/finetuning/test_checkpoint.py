@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rootstock.finetuning import loop
+from rootstock.finetuning import stepper
 from rootstock.part import Keep
 
 METHODS = ("lora", "full", "last_layers", "gradual_unfreezing")
@@ -35,7 +35,7 @@ def fit(toy, method, keep, *, heldout=True):
 
 def stop_after(monkeypatch, steps):
     """Let training die, without a word, after so many steps."""
-    real, done = loop._Training._step, []
+    real, done = stepper.Stepper.step, []
 
     def step(self, inputs, indices):
         if len(done) == steps:
@@ -43,7 +43,7 @@ def stop_after(monkeypatch, steps):
         done.append(1)
         return real(self, inputs, indices)
 
-    monkeypatch.setattr(loop._Training, "_step", step)
+    monkeypatch.setattr(stepper.Stepper, "step", step)
     return done
 
 
@@ -112,13 +112,13 @@ def loop_log_probabilities(fitted, toy):
 
 
 def test_a_loss_that_is_not_finite_leaves_the_weights_of_the_last_whole_epoch(toy, make_method, monkeypatch):
-    real, done = loop._Training._gradients, []
+    real, done = stepper.Stepper.gradients, []
 
     def gradients(self, inputs, indices):
         done.append(1)
         return real(self, inputs, indices) if len(done) != 15 else float("nan")
 
-    monkeypatch.setattr(loop._Training, "_gradients", gradients)
+    monkeypatch.setattr(stepper.Stepper, "gradients", gradients)
     broken = fit(toy, make_method["lora"](epochs=4), None)
     assert broken.notes == (
         "lora: the loss is nan at step 2 of epoch 3 with learning_rate 0.01; the weights of epoch 2 are kept; "
@@ -129,7 +129,7 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_of_the_last_whole_epoch(to
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(toy, make_method, monkeypatch):
-    real = loop._scores
+    real = stepper.scores
 
     def scores(encoder, layer, tensors):
         if len(tensors["input_ids"]) > 2:
@@ -138,7 +138,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(toy, make_method, monkeypatc
 
     method = make_method["full"]()
     whole = fit(toy, method, None)
-    monkeypatch.setattr(loop, "_scores", scores)
+    monkeypatch.setattr(stepper, "scores", scores)
     halved = fit(toy, method, None)
     assert halved.notes == (
         "full: out of memory; batches of 8 rows are computed 4 at a time",
@@ -151,7 +151,7 @@ def test_another_error_is_not_taken_for_memory(toy, make_method, monkeypatch):
     def scores(*_):
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(loop, "_scores", scores)
+    monkeypatch.setattr(stepper, "scores", scores)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         fit(toy, make_method["full"](), None)
 
@@ -164,19 +164,19 @@ from rootstock.data.text import Text
 from rootstock.finetuning.lora import Lora
 from rootstock.part import Keep, Rows, Start
 from rootstock.rows import bare_encoder
-from rootstock.finetuning import loop
+from rootstock.finetuning import stepper
 
 backbone, folder, pause = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
 encoder = bare_encoder(backbone, Text(max_tokens=16), pooling="mean", batch_rows=16, cache_folder=folder)
 texts = [f"{word} {other}" for word in ("keel", "mast", "rye", "star") for other in ("hull", "oven", "moon", "sail")]
 labels = np.array([i % 2 for i in range(16)])
-real = loop._Training._step
+real = stepper.Stepper.step
 def step(self, inputs, indices):
     with (folder / "steps").open("a") as stream:
         stream.write("x")
     time.sleep(pause)
     return real(self, inputs, indices)
-loop._Training._step = step
+stepper.Stepper.step = step
 method = Lora(
     learning_rate=0.01, head_learning_rate=0.05, weight_decay=0.01, batch_rows=2, epochs=8, warmup_share=0.1, rank=2, alpha=4,
     dropout=0.1, target_modules=("query", "value"), last_layers=None, probe_regularisation=None, label_smoothing=0.0,

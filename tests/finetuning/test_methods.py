@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from rootstock.errors import InputError, ParamsError
-from rootstock.finetuning.loop import _rate
+from rootstock.finetuning.optimisation import rate
 from rootstock.head import Head, log_probabilities
 
 TRAINED = ("lora", "full", "dora", "ia3", "bitfit", "last_layers", "gradual_unfreezing")
@@ -162,9 +162,9 @@ def test_two_rows_a_class_are_enough(toy, make_method, name):
 
 
 def test_the_rate_warms_up_and_falls_to_zero():
-    rates = [_rate(step, 100, 0.1) for step in range(101)]
+    rates = [rate(step, 100, 0.1) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == rates[10] == 1.0
     assert rates[55] == pytest.approx(0.5)
     assert rates[100] == 0.0
-    assert _rate(0, 1, 0.0) == 1.0
+    assert rate(0, 1, 0.0) == 1.0

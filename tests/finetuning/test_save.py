@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rootstock.backbone import content_hash
-from rootstock.classifier import Classifier, input_hash, load_tuned_encoder, read_card, training_hashes
+from rootstock.classifier import Classifier, input_hash, load_tuned_encoder, read_card, sealed_facts, training_hashes
 from rootstock.data.text import Text
 from rootstock.errors import BackboneError, DataError
 from rootstock.files import sha256_of
 from rootstock.finetuning.save import Lineage, save_model
 from rootstock.head import log_probabilities
 from rootstock.part import Start
+from rootstock.seal import write_seal
 
 MODALITY = Text(max_tokens=16)
 LABELS = ("boats", "bread", "stars")
@@ -121,6 +122,12 @@ def change_card(folder: Path, change) -> None:
     content = json.loads((folder / "rootstock.json").read_text(encoding="utf-8"))
     change(content)
     (folder / "rootstock.json").write_text(json.dumps(content), encoding="utf-8")
+    seal_again(folder)
+
+
+def seal_again(folder: Path) -> None:
+    """As if it had been saved so: what the seal itself finds is tested elsewhere."""
+    write_seal(folder, sealed_facts(read_card(folder)), probes=(), answers=())
 
 
 def test_another_base_under_the_same_name_is_a_backbone_error(copied, toy):
@@ -141,13 +148,15 @@ def test_a_base_that_is_gone_is_a_backbone_error(copied, tmp_path):
 def test_a_missing_head_is_a_data_error(copied):
     folder = copied("linear_probe")
     (folder / "head.safetensors").unlink()
-    with pytest.raises(DataError, match=r"expected head\.safetensors, found none; the model is incomplete"):
+    seal_again(folder)
+    with pytest.raises(DataError, match=r"expected head\.safetensors or head\.lightgbm\.txt, found none; the model is incomplete"):
         Classifier.load(folder)
 
 
 def test_a_damaged_head_is_a_data_error(copied):
     folder = copied("linear_probe")
     (folder / "head.safetensors").write_bytes(b"nothing of the kind")
+    seal_again(folder)
     with pytest.raises(DataError, match=r"head\.safetensors: expected a weight and a bias, found"):
         Classifier.load(folder)
 
@@ -163,8 +172,8 @@ def test_a_head_of_another_number_of_classes_is_a_data_error(copied):
     ("content", "said"),
     [
         ("{", "expected JSON"),
-        ("[]", "expected format 1, found None"),
-        ('{"format": 2}', "expected format 1, found 2; use the version that wrote it"),
+        ("[]", "expected format 2, found None"),
+        ('{"format": 3}', "expected format 2, found 3; use the version that wrote it"),
         ('{"format": 1, "labels": 3}', "expected a model card, found a wrong or missing 'labels'"),
     ],
 )

@@ -79,9 +79,11 @@ def small_params() -> dict[str, Any]:
     params["evaluation"]["scratch"]["epochs"] = 2
     params["gates"]["panel"] = [
         {"name": "floor", "measure": "accuracy", "at_least": 0.5},
-        {"name": "not_worse_than_champion", "margin": 0.4, "alpha": 0.2},
+        {"name": "against_champion", "claim": "non_inferiority", "measure": "accuracy", "margin": 0.4},
+        {"name": "data", "max_learned_share": 0.02},
+        {"name": "parity", "labels": 0.999, "tolerance": 1.0e-3},
     ]
-    params["registration"] = {"model": TASK, "experiment": TASK}
+    params["registration"] |= {"model": TASK, "experiment": TASK}
     params["monitoring"] |= {"window_rows": 40, "reference_rows": 60, "looks": 2}
     params["monitoring"]["tests"][2]["permutations"] = 2000
     return params

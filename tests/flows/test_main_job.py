@@ -79,7 +79,7 @@ def test_the_document_measures_with_intervals(first):
 
 def test_the_document_holds_verdict_seconds_and_report(first, task):
     assert first["verdict"]["verdict"] == "pass"
-    assert set(first["seconds"]) == {"resolve", "incumbent", "history", *EARLY, "evaluate", "decide", "register"}
+    assert set(first["seconds"]) == {"resolve", "incumbent", "history", *EARLY, "evaluate", "looks", "decide", "register"}
     assert not first["report"].startswith("/")
     assert (task.folder / first["report"]).is_file()
 

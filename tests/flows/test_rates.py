@@ -79,6 +79,23 @@ def test_the_document_of_another_version_is_passed_over(run_file):
     assert measured_runs("workspace") == {}
 
 
+def test_a_run_whose_rule_took_one_method_tells_what_that_one_took(run_file, tiny_data, tiny_params):
+    params = tiny_params.model_dump(mode="json")
+    params["finetuning"]["choose"] = "auto"
+    run_file(params=params, training={"method": "linear_probe"}, reused=[])
+    probe = [method for method in tiny_params.finetuning.methods if method.name == "linear_probe"]
+    work = work_of(sizes_of(tiny_data), tiny_params, candidates=5, tuned_rows=60, rounds=((2, 30),), methods=probe)
+    assert measured_runs("workspace")["finetune"] == (Measured(work["finetune"], 6.0),)
+
+
+def test_a_run_that_searched_learning_rates_tells_nothing_of_fine_tuning(run_file, tiny_params):
+    params = tiny_params.model_dump(mode="json")
+    params["finetuning"]["search"] = {"minutes": 1, "trials": 3, "factor": 10}
+    run_file(params=params, reused=[])
+    assert "finetune" not in measured_runs("workspace")
+    assert "tune" in measured_runs("workspace")
+
+
 def test_embedding_a_sample_gives_seconds_a_row_and_keeps_nothing(tiny_data, tiny_params):
     workspace = tiny_params.model_copy(update={"workspace": "workspace"})
     assert 0 < measure_embedding(["the keel of a boat"] * 100, workspace) < 1

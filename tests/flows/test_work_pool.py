@@ -13,9 +13,10 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed, Failed, Pending, Running, Scheduled
 from rootstock.errors import DataError, ParamsError, ServiceError
+from rootstock.installation import code_parts
 from rootstock.params import Params, parse_params
 from rootstock.records import DatasetRevision, Resolution
-from rootstock.stages import STAGES, code_parts, find_stage, run_key
+from rootstock.stages import STAGES, find_stage, run_key
 from rootstock_flows import work_pool
 from rootstock_flows.finetuning import TRAINING
 from rootstock_flows.following import Following, ServerAway, failure
@@ -287,10 +288,10 @@ def test_a_worker_with_other_code_names_what_differs():
 
 
 def test_a_build_for_another_device_is_the_same_code(monkeypatch):
-    from rootstock import stages
+    from rootstock import installation
 
     before = code_parts()
-    monkeypatch.setattr(stages.importlib.metadata, "version", lambda name: f"{before[name]}+cu999")
+    monkeypatch.setattr(installation.importlib.metadata, "version", lambda name: f"{before[name]}+cu999")
     assert code_parts.__wrapped__() == before
 
 

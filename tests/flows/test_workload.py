@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 from rootstock.params import DataParams, parse_params
-from rootstock_flows.workload import Sizes, candidates_of, rounds_at_most, sizes_from_cards, sizes_of, work_of
+from rootstock_flows.workload import (
+    SearchPasses,
+    Sizes,
+    candidates_of,
+    methods_of,
+    rounds_at_most,
+    search_passes,
+    sizes_from_cards,
+    sizes_of,
+    work_of,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -15,7 +25,7 @@ def params(params_mapping):
     return parse_params(raw, "params.yaml")
 
 
-SIZES = Sizes(train=24, test=60, sources={"a": 1000, "b": 500})
+SIZES = Sizes(train=24, test=60, sources={"a": 1000, "b": 500}, classes=2)
 
 
 def data(**changed: object) -> DataParams:
@@ -27,17 +37,19 @@ CARD = {"class_counts": {"": {"x": 40, "y": 20, "": 100}}}
 
 
 def test_rows_without_a_declared_test_are_held_out_by_class():
-    assert sizes_from_cards(CARD, {}, data()) == Sizes(train=45, test=15, sources={})
+    assert sizes_from_cards(CARD, {}, data()) == Sizes(train=45, test=15, sources={}, classes=2)
 
 
 def test_limits_of_the_params_hold():
     limited = data(labelled_rows_per_class=12, test_rows=10, source_rows=30, labels=("x",))
-    assert sizes_from_cards(CARD, {"s": CARD, "t": {"class_counts": {"": {"z": 7}}}}, limited) == Sizes(12, 10, {"s": 30, "t": 7})
+    assert sizes_from_cards(CARD, {"s": CARD, "t": {"class_counts": {"": {"z": 7}}}}, limited) == Sizes(
+        12, 10, {"s": 30, "t": 7}, 1
+    )
 
 
 def test_a_declared_test_is_taken_as_it_is():
     card = {"class_counts": {"train": {"x": 8, "y": 9}, "test": {"x": 3, "y": 4}, "unused": {"x": 90}}}
-    assert sizes_from_cards(card, {}, data()) == Sizes(train=17, test=7, sources={})
+    assert sizes_from_cards(card, {}, data()) == Sizes(train=17, test=7, sources={}, classes=2)
 
 
 def test_the_cards_tell_what_prepare_then_cuts(tiny_data, tiny_params):
@@ -53,12 +65,12 @@ def test_the_cards_tell_what_prepare_then_cuts(tiny_data, tiny_params):
 
 
 def test_rounds_of_trying_halve_candidates_and_double_rows(params):
-    assert rounds_at_most(Sizes(24, 60, dict.fromkeys("abcde", 1000)), params) == ((4, 100), (2, 200))
+    assert rounds_at_most(Sizes(24, 60, dict.fromkeys("abcde", 1000), 2), params) == ((4, 100), (2, 200))
     assert rounds_at_most(SIZES, params) == ((2, 100),)
 
 
 def test_nothing_is_tried_of_fewer_than_two(params):
-    assert rounds_at_most(Sizes(24, 60, {"a": 1000}), params) == ()
+    assert rounds_at_most(Sizes(24, 60, {"a": 1000}, 2), params) == ()
     none = params.similarity.halving.model_copy(update={"candidates": 0})
     off = params.model_copy(update={"similarity": params.similarity.model_copy(update={"halving": none})})
     assert rounds_at_most(SIZES, off) == ()
@@ -78,8 +90,50 @@ def test_row_passes_by_hand(params):
     assert work["tune"] == epochs["source"] * 1000
     assert work["select"] == epochs["halving"] * 200
     assert work["finetune"] == 24 * (2 * 3 * epochs["methods"] + 6)
-    assert work["ladder"] == 24 * (epochs["scratch"] + 3 * epochs["methods"]) + 60
+    assert work["ladder"] == 24 * (epochs["scratch"] + (3 + 1) * 6) + 60
 
 
 def test_candidates_are_the_product_of_backbones_and_sources_with_versions_and_controls(params):
     assert candidates_of(SIZES, params, versions=2) == 1 + 2 + 1 + 2
+
+
+def changed(params, **finetuning):
+    return params.model_copy(update={"finetuning": params.finetuning.model_copy(update=finetuning)})
+
+
+def finetuning_work(sizes, params):
+    work = work_of(sizes, params, candidates=5, tuned_rows=1000, rounds=())
+    return work["finetune"], work["ladder"]
+
+
+def test_a_rule_compares_one_method_instead_of_all(params):
+    auto, many = changed(params, choose="auto"), Sizes(24, 60, {"a": 1000}, 2)
+    assert [method.name for method in methods_of(many, params)] == ["linear_probe", "lora"]
+    assert [method.name for method in methods_of(many, auto)] == ["lora"]
+    assert finetuning_work(many, auto) == (24 * (2 * 3 * 6 + 6), 24 * (10 + (3 + 1) * 6) + 60)
+    assert finetuning_work(many, auto)[0] < finetuning_work(many, params)[0]
+
+
+def test_a_rule_takes_a_probe_for_few_rows_a_class_and_that_is_all_the_work(params):
+    few = Sizes(24, 60, {"a": 1000}, 8)
+    auto = changed(params, choose="auto")
+    assert [method.name for method in methods_of(few, auto)] == ["linear_probe"]
+    assert finetuning_work(few, auto) == (24 * (2 * 3 + 1), 24 * (10 + (3 + 1)) + 60)
+
+
+def test_a_search_is_trials_on_all_folds_and_a_comparison_afterwards(params):
+    search = {"minutes": 5, "trials": 20, "factor": 10}
+    found = search_passes(SIZES, changed(params, search=type_of_search(search)))
+    assert found == SearchPasses(trials=20 * 3 * 6 * 24, afterwards=2 * 3 * 6 * 24)
+
+
+def test_nothing_is_searched_without_a_search_or_without_learning_rates(params):
+    search = type_of_search({"minutes": 5, "trials": 20, "factor": 10})
+    assert search_passes(SIZES, params) is None
+    assert search_passes(Sizes(24, 60, {"a": 1000}, 8), changed(params, search=search, choose="auto")) is None
+
+
+def type_of_search(values):
+    from rootstock.params import SearchParams
+
+    return SearchParams(**values)

@@ -30,7 +30,7 @@ def report(tmp_path) -> EvalReport:
     return EvalReport(
         dataset="d", revision="d/v1", labels=("a", "b"), source=None, measures={"accuracy": measure(0.75)}, per_class={},
         baselines=(Scored(name="majority", measures={"accuracy": measure(0.5)}, note=""),), champion=None,
-        confusion=((1, 1), (0, 2)), predictions=Artifact.of(path), seconds=1.0,
+        confusion=((1, 1), (0, 2)), champion_labels=(), predictions=Artifact.of(path), seconds=1.0,
     )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def look(
             version=version,
             batch=batch,
             data=data_params,
-            registration=RegistrationParams(model="docs", experiment="docs"),
+            registration=RegistrationParams(model="docs", experiment="docs", approval="automatic", lease_seconds=60),
             monitoring=monitoring(floor=0.1, permutations=500),
             seed=0,
             workspace=".rootstock",

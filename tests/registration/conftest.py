@@ -18,6 +18,7 @@ from rootstock.params import (
     EvaluationParams,
     FineTuningParams,
     GatesParams,
+    Params,
     RegistrationParams,
     SimilarityParams,
 )
@@ -29,6 +30,7 @@ from rootstock.records import (
     DatasetRevision,
     EvalReport,
     GateVerdict,
+    History,
     Incumbent,
     Measure,
     MethodScore,
@@ -44,6 +46,7 @@ from rootstock.records import (
 
 WORDS = ["red", "blue", "green", "apple", "sky", "leaf", "fast", "slow", "car", "boat"]
 LABELS = ("boats", "cars", "fruit")
+REGISTRATION = RegistrationParams(model="tiny-model", experiment="tiny-experiment", approval="automatic", lease_seconds=20)
 
 
 @pytest.fixture(scope="session")
@@ -135,6 +138,12 @@ def workspace(project: Path, migrated_store: Path) -> str:
 
 
 @pytest.fixture(scope="session")
+def registration() -> RegistrationParams:
+    """The section of the params."""
+    return REGISTRATION
+
+
+@pytest.fixture(scope="session")
 def sections() -> dict[str, Any]:
     """What the stage takes from params.yaml."""
     return {
@@ -145,8 +154,8 @@ def sections() -> dict[str, Any]:
         "similarity": SimilarityParams.model_construct(folds=4),
         "finetuning": FineTuningParams.model_construct(folds=3),
         "evaluation": EvaluationParams.model_construct(confidence=0.95),
-        "gates": GatesParams.model_construct(panel=()),
-        "registration": RegistrationParams(model="tiny-model", experiment="tiny-experiment"),
+        "gates": GatesParams.model_construct(alpha=0.05, looks=52, panel=()),
+        "registration": REGISTRATION,
     }
 
 
@@ -159,7 +168,7 @@ def revision(name: str) -> DatasetRevision:
 
 
 def gate_verdict(verdict: Verdict) -> GateVerdict:
-    return GateVerdict(verdict=verdict, results=(), reason=f"the gates said {verdict}")
+    return GateVerdict(verdict=verdict, results=(), reason=f"the gates said {verdict}", looks=None)
 
 
 @pytest.fixture
@@ -242,7 +251,7 @@ def evaluated(prepared: PreparedData, project: Path) -> Callable[[TrainedModel],
         baselines = tuple(Scored(name=name, measures={"accuracy": measure(value)}, note="") for name, value in rungs)
         return EvalReport(
             dataset="tiny", revision="tiny/v3", labels=LABELS, source="films", measures={"accuracy": measure(0.8)}, per_class={},
-            baselines=baselines, champion=None, confusion=((1,),), predictions=Artifact.of(path), seconds=1.0,
+            baselines=baselines, champion=None, confusion=((1,),), champion_labels=(), predictions=Artifact.of(path), seconds=1.0,
         )  # fmt: skip
 
     return make
@@ -265,8 +274,32 @@ def run_stage(
         folder.mkdir(parents=True, exist_ok=True)
         incumbent = Incumbent(version=champion, model=None, run_key=None, earlier=())
         return register(
-            trained, evaluated(trained), gate_verdict(verdict), incumbent, advice, selection, prepared,
-            **{**sections, **changed}, workspace=workspace, run_key=run_key, folder=folder,
+            trained, evaluated(trained), gate_verdict(verdict), incumbent, advice, selection, prepared, History(outcomes=()),
+            params=Params.model_construct(**{**sections, **changed}, workspace=workspace), trigger="by hand", run_key=run_key,
+            folder=folder,
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture
+def add_version(workspace: str) -> Callable[..., str]:
+    """Registers a version without a model, which is enough to move aliases; its gates said ``verdict``."""
+    from rootstock.registration import mlflow_registry
+
+    def add(verdict: str | None = "pass", **tags: str) -> str:
+        client = mlflow_registry.tracking(workspace)
+        if mlflow_registry.find_model(client, REGISTRATION.model) is None:
+            client.create_registered_model(REGISTRATION.model)
+        given = {"rootstock.verdict": verdict, **tags} if verdict is not None else tags
+        return str(client.create_model_version(REGISTRATION.model, "somewhere/else", tags=given).version)
+
+    return add
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every version loads."""
+    from rootstock.registration import load_check
+
+    monkeypatch.setattr(load_check, "check_loads", lambda *args, **kwargs: None)

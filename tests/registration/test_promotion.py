@@ -6,7 +6,7 @@ from rootstock.registration.promotion import place
 
 
 def verdict(word: Verdict) -> GateVerdict:
-    return GateVerdict(verdict=word, results=(), reason="because")
+    return GateVerdict(verdict=word, results=(), reason="because", looks=None)
 
 
 @pytest.mark.parametrize(

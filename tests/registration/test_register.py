@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rootstock import journal
 from rootstock.classifier import Classifier
 from rootstock.errors import DataError, Refusal
-from rootstock.records import Registration, TrainedModel
+from rootstock.params import RegistrationParams
+from rootstock.records import EvalReport, GateResult, GateVerdict, Measure, Registration, Scored, TrainedModel, Verdict
 from rootstock.registration import mlflow_registry
-from rootstock.registration.versions import list_versions, rollback
+from rootstock.registration.by_hand import rollback
+from rootstock.registration.chain import check_chain
+from rootstock.registration.promotion import only_champion_missing
+from rootstock.registration.versions import list_versions
 
 Stage = Callable[..., Registration]
 MODEL = "tiny-model"
@@ -21,6 +26,10 @@ MODEL = "tiny-model"
 
 def aliases(workspace: str) -> dict[str, str]:
     return mlflow_registry.find_aliases(mlflow_registry.tracking(workspace), MODEL)
+
+
+def kinds(workspace: str) -> list[str]:
+    return [entry.kind for entry in journal.read_journal(workspace) if entry.kind != "settled"]
 
 
 def test_a_passing_model_becomes_champion_where_there_is_none(run_stage: Stage, workspace: str) -> None:
@@ -66,19 +75,75 @@ def test_a_model_judged_against_a_former_champion_is_not_promoted(run_stage: Sta
     assert aliases(workspace)["champion"] == "1"
 
 
-def test_a_replay_does_not_undo_a_rollback(run_stage: Stage, workspace: str) -> None:
+def test_a_replay_does_not_undo_a_rollback(run_stage: Stage, workspace: str, registration: RegistrationParams) -> None:
     run_stage(0, run_key="a1")
     promoted = run_stage(1, run_key="b2", champion="1")
-    rollback(MODEL, reason="complaints", workspace=workspace)
+    rollback(registration=registration, reason="complaints", workspace=workspace)
     assert run_stage(1, run_key="b2", champion="1") == promoted
     assert aliases(workspace) == {"champion": "1"}
+
+
+def test_each_run_has_one_decision_and_a_refused_one_too(run_stage: Stage, workspace: str) -> None:
+    for _ in range(2):
+        run_stage(0, run_key="a1", verdict="fail")
+        run_stage(0, run_key="b2", verdict="inconclusive")
+    decisions = [entry.facts for entry in journal.read_journal(workspace) if entry.kind == "decision"]
+    assert [(facts["run_key"], facts["verdict"], facts["version"]) for facts in decisions] == [
+        ("a1", "fail", None), ("b2", "inconclusive", "1"),
+    ]  # fmt: skip
+    assert {facts["trigger"] for facts in decisions} == {"by hand"}
+
+
+def test_inputs_that_are_judged_otherwise_later_have_a_second_decision(run_stage: Stage, workspace: str) -> None:
+    run_stage(0, run_key="a1", verdict="fail")
+    run_stage(0, run_key="a1")
+    assert kinds(workspace) == ["decision", "decision", "promotion"]
+
+
+def test_a_replay_after_a_kill_does_not_undo_a_rollback_in_between(
+    run_stage: Stage, workspace: str, registration: RegistrationParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_stage(0, run_key="a1")
+
+    def killed(*args: Any, **kwargs: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow_registry, "end_run", killed)
+        with pytest.raises(Killed):
+            run_stage(1, run_key="b2", champion="1")
+    rollback(registration=registration, reason="complaints", workspace=workspace)
+    done = run_stage(1, run_key="b2", champion="1")
+    assert (done.version, done.alias) == ("2", "champion"), "the answer of then"
+    assert aliases(workspace) == {"champion": "1"}
+
+
+@pytest.mark.parametrize(
+    ("gates", "possible"),
+    [
+        ({"against_champion": "inconclusive", "floor": "pass"}, True),
+        ({"against_champion": "inconclusive", "floor": "inconclusive"}, False),
+    ],
+)
+def test_a_version_that_only_lacks_the_comparison_with_the_champion_is_marked(gates: dict[str, Verdict], possible: bool) -> None:
+    results = tuple(GateResult(gate=name, verdict=word, observed="", required="", reason="") for name, word in gates.items())
+    verdict = GateVerdict(verdict="inconclusive", results=results, reason="r", looks=None)
+    report = EvalReport.model_construct(champion=Scored(name="champion", measures={}, note="no label in common"))
+    assert only_champion_missing(verdict, report) == ("no label in common" if possible else None)
+    accuracy = Measure(value=0.5, low=0.4, high=0.6, n=9, unit="share", higher_is_better=True)
+    scored = EvalReport.model_construct(champion=Scored(name="champion", measures={"accuracy": accuracy}, note=""))
+    assert only_champion_missing(verdict, scored) is None
 
 
 class Killed(BaseException):
     """Stands for the end of the process."""
 
 
-STEPS = ["log_run", "upload_model", "fetch_model", "create_version", "set_alias", "end_run", "tag_version"]
+STEPS = [
+    (mlflow_registry, "log_run"), (mlflow_registry, "upload_model"), (mlflow_registry, "fetch_model"),
+    (mlflow_registry, "create_version"), (journal, "append"), (mlflow_registry, "set_alias"), (mlflow_registry, "end_run"),
+    (mlflow_registry, "tag_version"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
@@ -86,8 +151,8 @@ def test_killed_at_each_step_in_turn_the_next_call_completes_with_one_version(
     before: bool, run_stage: Stage, workspace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_stage(0, run_key="a1")
-    for step in STEPS:
-        real = getattr(mlflow_registry, step)
+    for module, step in STEPS:
+        real = getattr(module, step)
 
         def killed(*args: Any, real: Callable[..., Any] = real, **kwargs: Any) -> None:
             if not before:
@@ -95,13 +160,15 @@ def test_killed_at_each_step_in_turn_the_next_call_completes_with_one_version(
             raise Killed
 
         with monkeypatch.context() as patch:
-            patch.setattr(mlflow_registry, step, killed)
+            patch.setattr(module, step, killed)
             with pytest.raises(Killed):
                 run_stage(1, run_key="b2", champion="1")
     done = run_stage(1, run_key="b2", champion="1")
     assert (done.version, done.alias, done.previous) == ("2", "champion", "1")
     assert [version.version for version in list_versions(MODEL, workspace=workspace)] == ["1", "2"]
     assert aliases(workspace) == {"champion": "2", "previous": "1"}
+    assert kinds(workspace) == ["decision", "promotion"] * 2
+    assert check_chain(MODEL, workspace=workspace) == ()
     client = mlflow_registry.tracking(workspace)
     experiment = client.get_experiment_by_name("tiny-experiment").experiment_id
     assert len(client.search_runs([experiment])) == len(client.search_logged_models([experiment])) == 2

@@ -17,7 +17,8 @@ def report() -> EvalReport:
     champion = Scored(name="champion", measures={"accuracy": measure(0.6)}, note="")
     return EvalReport(
         dataset="d", revision="d/v1", labels=("a", "b"), source=None, measures={"accuracy": measure(0.7)}, per_class={},
-        baselines=(rung,), champion=champion, confusion=((1, 0), (0, 1)), predictions=Artifact(path="p", sha256="0"), seconds=1.0,
+        baselines=(rung,), champion=champion, confusion=((1, 0), (0, 1)), champion_labels=("a", "b"),
+            predictions=Artifact(path="p", sha256="0"), seconds=1.0,
     )  # fmt: skip
 
 

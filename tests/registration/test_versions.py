@@ -10,11 +10,12 @@ from rootstock.files import sha256_of
 from rootstock.params import RegistrationParams, SimilarityParams
 from rootstock.records import Incumbent, Registration
 from rootstock.registration import mlflow_registry
-from rootstock.registration.versions import download_model, find_incumbent, find_test_rows, list_versions, promote, rollback
+from rootstock.registration.by_hand import promote
+from rootstock.registration.versions import download_model, find_incumbent, find_test_rows
 
 Stage = Callable[..., Registration]
 MODEL = "tiny-model"
-SECTION = RegistrationParams(model=MODEL, experiment="tiny-experiment")
+SECTION = RegistrationParams(model=MODEL, experiment="tiny-experiment", approval="automatic", lease_seconds=20)
 SIMILARITY = SimilarityParams.model_construct(earlier_versions=1)
 
 
@@ -66,9 +67,9 @@ def test_versions_before_the_champion_come_with_it_newest_first_and_each_model_o
     run_stage(0, run_key="a1")
     run_stage(1, run_key="b2", champion="1")
     run_stage(0, run_key="c3", champion="2")
-    promote(MODEL, "2", reason="r", workspace=workspace)
+    promote("2", registration=SECTION, reason="r", workspace=workspace)
     assert [each.version for each in find_with(5, workspace).earlier] == ["1"], "version 3 is not earlier"
-    promote(MODEL, "3", reason="r", workspace=workspace)
+    promote("3", registration=SECTION, reason="r", workspace=workspace)
     found = find_with(5, workspace)
     assert [each.version for each in found.earlier] == ["2"], "version 1 has the champion's own weights"
     assert found.earlier[0].model.path == "incumbent/version-2"
@@ -130,36 +131,6 @@ def test_weights_changed_in_the_artifact_store_are_noticed(run_stage: Stage, wor
     head.write_bytes(head.read_bytes()[:-1] + b"\x00")
     with pytest.raises(ServiceError, match="the stored files were changed"):
         find_incumbent(registration=SECTION, similarity=SIMILARITY, workspace=workspace, folder=Path("incumbent"))
-
-
-def test_a_rollback_goes_one_step_and_not_two(run_stage: Stage, workspace: str) -> None:
-    run_stage(0, run_key="a1")
-    with pytest.raises(InputError, match="found champion: version 1; promote one"):
-        rollback(MODEL, reason="r", workspace=workspace)
-    run_stage(1, run_key="b2", champion="1")
-    assert rollback(MODEL, reason="complaints", workspace=workspace) == ("2", "1")
-    first, second = list_versions(MODEL, workspace=workspace)
-    assert (first.aliases, second.aliases) == (("champion",), ())
-    assert second.tags["rootstock.moved"] == "complaints"
-    with pytest.raises(InputError, match="to go back to"):
-        rollback(MODEL, reason="again", workspace=workspace)
-
-
-def test_promoting_by_hand_keeps_the_reason_and_twice_is_once(run_stage: Stage, workspace: str) -> None:
-    run_stage(0, run_key="a1")
-    run_stage(1, run_key="b2", verdict="inconclusive", champion="1")
-    assert promote(MODEL, "challenger", reason="the team decided", workspace=workspace) == ("1", "2")
-    assert promote(MODEL, "2", reason="again", workspace=workspace) == ("2", "2")
-    first, second = list_versions(MODEL, workspace=workspace)
-    assert (first.aliases, second.aliases) == (("previous",), ("champion",))
-    assert second.tags["rootstock.moved"] == "the team decided"
-
-
-def test_promoting_the_previous_version_leaves_it_one_alias(run_stage: Stage, workspace: str) -> None:
-    run_stage(0, run_key="a1")
-    run_stage(1, run_key="b2", champion="1")
-    promote(MODEL, "previous", reason="better after all", workspace=workspace)
-    assert [version.aliases for version in list_versions(MODEL, workspace=workspace)] == [("champion",), ("previous",)]
 
 
 def test_a_version_of_another_tool_is_an_error_and_not_a_missing_champion(workspace: str, project: Path) -> None:

@@ -28,6 +28,7 @@ from rootstock.records import (
     History,
     Incumbent,
     Ladder,
+    Looks,
     Measure,
     MethodScore,
     Outcome,
@@ -57,6 +58,8 @@ HOSTILE_INPUTS = (
     RIGHT_TO_LEFT * 6,
     "</td></table></main><style>body{display:none}</style>{{ 7 * 7 }}{% raw %}",
 )
+#: The champion has them in another order, as one that was trained on other rows may.
+CHAMPION_LABELS = LABELS[::-1]
 N = 450
 
 
@@ -103,7 +106,15 @@ def answers(seed: int = 4) -> dict[str, list[object]]:
             columns.setdefault(f"predicted:{name}", []).append(label if right else near)
             stated = draw.betavariate(6, 1.4) if right else draw.betavariate(3, 2.2)
             columns.setdefault(f"probability:{name}", []).append(max(stated, 1 / len(LABELS)))
+    for name, labels in (("model", LABELS), ("champion", CHAMPION_LABELS)):
+        said = zip(columns[f"predicted:{name}"], columns[f"probability:{name}"], strict=True)
+        columns[f"probabilities:{name}"] = [spread_over(labels, str(label), float(str(stated))) for label, stated in said]
     return columns
+
+
+def spread_over(labels: tuple[str, ...], best: str, stated: float) -> list[float]:
+    """What is left of one goes in equal parts to the other labels."""
+    return [stated if label == best else (1 - stated) / (len(labels) - 1) for label in labels]
 
 
 def write_parquet(columns: dict[str, list[object]], path: Path) -> None:
@@ -311,7 +322,8 @@ def evaluation(predictions: Path) -> EvalReport:
         measures=measures("model"),
         per_class=per_class,
         baselines=tuple(Scored(name=name, measures=measures(name), note=note) for name, note in rungs.items()),
-        champion=Scored(name="champion", measures=measures("champion"), note="version 6"),
+        champion=Scored(name="champion", measures=measures("champion"), note="version 6; it does not know <u>tensors</u>"),
+        champion_labels=CHAMPION_LABELS,
         confusion=tuple(tuple(line) for line in table),
         predictions=Artifact.of(predictions),
         seconds=2.4,
@@ -322,12 +334,13 @@ def gates(verdict: str = "pass") -> GateVerdict:
     shown = {"pass": "+3.1 points, at least -0.4", "fail": "-4.2 points, at most -1.1", "inconclusive": "+0.9 points, -2.8 to +4.6"}
     reasons = {
         "pass": "all 4 gates passed",
-        "fail": "not_worse_than_champion failed: the model is worse on 41 rows and better on 22",
-        "inconclusive": "not_worse_than_champion is open: about 140 more labelled test rows would settle it",
+        "fail": "against_champion failed: the model is worse on 41 rows and better on 22",
+        "inconclusive": "against_champion is open: about 140 more labelled test rows would settle it",
     }
     return GateVerdict(
         verdict=verdict,
         reason=reasons[verdict],
+        looks=Looks(alpha=0.05, looks=50, spent=7, level=0.001, earlier=tuple(range(1, 8))),
         results=(
             GateResult(
                 gate="floor", verdict="pass", observed="accuracy 84.2 %", required="at least 30 %", reason="above the floor"
@@ -347,7 +360,7 @@ def gates(verdict: str = "pass") -> GateVerdict:
                 reason="better than no transfer <i>on 47 rows</i>, worse on 24",
             ),
             GateResult(
-                gate="not_worse_than_champion",
+                gate="against_champion",
                 verdict=verdict,
                 observed=shown[verdict],
                 required="not 2 points worse",
@@ -401,6 +414,7 @@ def make_run(
     fields: dict[str, object] = {
         "run_key": fake_sha("run"),
         "started": "2026-11-20T06:00:12Z",
+        "trigger": "drift: found in <b>characters</b>",
         "params": PARAMS,
         "environment": {"rootstock": "0.1.0", "python": "3.11.2", "torch": "2.13.0", "transformers": "5.23.0", "peft": "0.21.2"},
         "seconds": {

@@ -25,7 +25,7 @@ def test_a_promotion_names_version_accuracy_and_the_lead_over_the_champion(build
 def test_a_model_not_promoted_says_which_gate_and_who_stays(build_run, outcome: str, tone: str, decision: str) -> None:
     said = headline(build_run(outcome=outcome), GAINS)
     assert (said.tone, said.decision) == (tone, decision)
-    assert "not worse than champion" in said.sentence
+    assert "against champion" in said.sentence
     assert "version 6 stays champion" in said.sentence
 
 

@@ -13,7 +13,7 @@ from rootstock.report.write import write_report
 def answered(*rows: tuple[str, str, float]) -> Predictions:
     """Rows of (label, predicted, probability)."""
     labels, predicted, stated = zip(*rows, strict=True)
-    return Predictions(tuple(f"r{i}" for i in range(len(rows))), labels, {"model": predicted}, {"model": stated})
+    return Predictions(tuple(f"r{i}" for i in range(len(rows))), labels, {"model": predicted}, {"model": stated}, {})
 
 
 def test_every_row_falls_into_one_bin_edges_to_the_lower_one() -> None:

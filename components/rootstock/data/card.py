@@ -18,7 +18,7 @@ def make_card(
     *,
     modality: str,
     origin: str,
-    columns: dict[str, str | None] | None = None,
+    columns: dict[str, Any] | None = None,
     licence: str | None = None,
 ) -> dict[str, Any]:
     """Modality, rows, class counts a split, columns of the origin, the origin's name and, of a file or folder, its sha256; licence.

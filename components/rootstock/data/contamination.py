@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rootstock.near_duplicates import few_words_apart, near_duplicates
+from rootstock.near_images import near_images
 from rootstock.normal_form import normal_input, normal_inputs
 from rootstock.records import Contamination
 
@@ -21,7 +22,8 @@ def without_test_rows(
     """The rows of ``source`` (columns ``id``, ``input``) that are no copies of the target's test inputs, and what was dropped.
 
     Exact copies are equal in normal form (images: equal bytes). Near ones, for texts, have a Jaccard similarity of their character
-    5-grams of at least ``similarity``, or are at most two words apart; None looks for exact copies only.
+    5-grams of at least ``similarity``, or are at most two words apart; for images, a correlation of their pixels of at least
+    ``similarity``, whole or cut by a pixel. None looks for exact copies only.
     """
     import numpy as np
 
@@ -29,7 +31,10 @@ def without_test_rows(
     inputs = normal_inputs(source)
     exact = inputs.isin(test).to_numpy(dtype=bool)
     near = np.zeros(len(source), dtype=bool)
-    if similarity is not None and all(isinstance(value, str) for value in test_inputs):
+    rest_inputs = source["input"][~exact].tolist()
+    if similarity is not None and all(isinstance(value, bytes) for value in (*test_inputs, *rest_inputs)):
+        near[~exact] = near_images(rest_inputs, list(dict.fromkeys(test_inputs)), similarity=similarity)
+    elif similarity is not None and all(isinstance(value, str) for value in test_inputs):
         known, rest = sorted(test), list(inputs[~exact])
         near[~exact] = near_duplicates(rest, known, similarity=similarity) | few_words_apart(rest, known)
     found = source.loc[exact | near, "id"]

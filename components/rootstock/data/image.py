@@ -22,6 +22,7 @@ PREPROCESSOR_FILE = "preprocessor_config.json"
 #: Keys by which such a file names its processor, today's and the older one.
 PROCESSOR_KEYS = ("image_processor_type", "feature_extractor_type")
 SURFACE_SIDE = 32
+PROBE_SIDE = 32
 
 
 class Image(Modality):
@@ -95,6 +96,18 @@ class Image(Modality):
             }
         )
 
+    def probes(self) -> tuple[Any, ...]:
+        """A ramp, stripes, a spot and a colour, as PNG: what a scale, a size or an order of channels would change."""
+        import numpy as np
+
+        place = np.arange(PROBE_SIDE)
+        ramp = np.add.outer(place, 2 * place) * 255 // (3 * (PROBE_SIDE - 1))
+        stripes = np.tile(place // 4 % 2 * 255, (PROBE_SIDE, 1))
+        spot = 255 * (np.hypot(*np.meshgrid(place - 11, place - 20)) < 6)
+        grey = [np.repeat(pattern[:, :, None], 3, axis=2) for pattern in (ramp, stripes, spot)]
+        coloured = np.stack([ramp, 255 - ramp, spot], axis=2)
+        return tuple(_png(pixels.astype(np.uint8)) for pixels in (*grey, coloured))
+
     def _pixels(self, inputs: Sequence[Any], mode: str, side: int) -> NDArray[np.float32]:
         """(n, side, side, channels) in 0..1."""
         import numpy as np
@@ -115,6 +128,14 @@ def _opened(data: Any, index: int, mode: str) -> Any:
         return Pictures.open(io.BytesIO(data)).convert(mode)
     except (UnidentifiedImageError, Pictures.DecompressionBombError, OSError, TypeError, ValueError, SyntaxError) as error:
         raise DataError(f"image {index}: expected the bytes of an image, found {error}; remove or replace it") from error
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    from PIL import Image as Pictures
+
+    buffer = io.BytesIO()
+    Pictures.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def _published_processor(folder: Path, side: int) -> Any:

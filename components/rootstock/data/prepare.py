@@ -14,7 +14,7 @@ from rootstock.data.split import TEST, TRAIN, UNUSED, assign_splits, cap_rows
 from rootstock.errors import DataError, unknown_name
 from rootstock.files import sha256_of, write_file
 from rootstock.params import DataParams
-from rootstock.records import Contamination, Dataset, DatasetRevision, PreparedData, Resolution, RowsFile
+from rootstock.records import KEPT, Contamination, Dataset, DatasetRevision, PreparedData, Resolution, RowsFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 def prepare(resolution: Resolution, *, data: DataParams, seed: int, folder: Path) -> PreparedData:
     """Cut the target into ``train``, ``test`` and ``unused`` (see split.py), cap the sources, and write a Parquet file a split.
 
-    ``data.labels`` selects labels of the target; sources keep all of theirs. Source rows that are copies of the target's test rows
-    are dropped (see contamination.py). The result does not depend on the order of rows. A source that cannot be used is named with
-    its reason in ``unusable_sources``. Raises DataError if the target has another modality than ``data.modality``, a label is
-    unknown, or a class lacks rows.
+    ``data.renamed_labels`` renames labels of the target, and then ``data.labels`` selects some; sources keep all of theirs. With
+    ``data.test_fraction: null`` there is no test split, and the labelled rows are those tested on. Source rows that are copies of
+    the rows tested on are dropped (see contamination.py). The result does not depend on the order of rows. A source that cannot be
+    used is named with its reason in ``unusable_sources``. Raises DataError if the target has another modality than
+    ``data.modality`` or lacks a column of ``data.columns.keep``, a label is unknown, or a class lacks rows.
     """
     if resolution.target.dataset in {source.dataset for source in resolution.sources}:
         raise DataError(f"data.sources: expected other datasets than the target, found '{resolution.target.dataset}'; remove it")
@@ -50,7 +51,13 @@ def _rows(path: Path, revision: DatasetRevision) -> pd.DataFrame:
 def split_target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: int) -> tuple[pd.DataFrame, list[str]]:
     """The target's rows with ``data.labels``, and ``train``, ``test`` or ``unused`` for each. Raises DataError as ``prepare``."""
     check_modality(registry.read_card(path, revision), revision, data)
-    kept = _with_labels(_rows(path, revision), revision, data.labels)
+    renamed = _renamed(_rows(path, revision), revision, data.renamed_labels)
+    kept = _with_labels(renamed, revision, data.labels)
+    if data.test_fraction is None and (declared := int((kept["split"] == TEST).sum())):
+        raise DataError(
+            f"{revision.revision}: expected no declared test rows where data.test_fraction is null, found {declared}; give a "
+            "data.test_fraction and evaluation.rows: held_out to be tested on them, or add the data with data.columns.split: null"
+        )
     splits = assign_splits(
         kept, seed=seed, test_fraction=data.test_fraction, test_rows=data.test_rows, rows_per_class=data.labelled_rows_per_class
     )
@@ -67,19 +74,29 @@ def check_modality(card: dict[str, Any], revision: DatasetRevision, data: DataPa
 
 
 def _target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: int, folder: Path) -> tuple[Dataset, Sequence[Any]]:
-    """The target, and the inputs of its test rows."""
+    """The target, and the inputs of the rows that it is tested on."""
     card = registry.read_card(path, revision)
     kept, splits = split_target(path, revision, data=data, seed=seed)
-    parts = {name: kept[[split == name for split in splits]] for name in (TRAIN, TEST, UNUSED)}
+    names = (TRAIN, UNUSED) if data.test_fraction is None else (TRAIN, TEST, UNUSED)
+    parts = {name: kept[[split == name for split in splits]] for name in names}
+    tested = parts[TEST if TEST in parts else TRAIN]
     labels = tuple(label_counts(parts[TRAIN]))
     if unlearned := sorted(set(label_counts(kept)) - set(labels)):
-        raise DataError(
-            f"{revision.revision}: expected rows of every label to learn from, found none of '{unlearned[0]}' in train; add some"
-        )
-    if len(parts[TEST]) == 0:
+        rows = {name: int((part["label"] == unlearned[0]).sum()) for name, part in parts.items()}
+        raise DataError(_unlearned(path / revision.dataset / registry.ROWS_FILE, revision, unlearned[0], rows))
+    if len(tested) == 0:
         raise DataError(f"{revision.revision}: expected rows to hold out for the test, found too few different inputs; add some")
-    target = _dataset(parts, revision, labels, data=data, folder=folder, card=card, contamination=None)
-    return target, parts[TEST]["input"].tolist()
+    columns = _kept_columns(kept, revision, data.columns.keep)
+    target = _dataset(parts, revision, labels, data=data, folder=folder, card=card, contamination=None, columns=columns)
+    return target, tested["input"].tolist()
+
+
+def _unlearned(file: Path, revision: DatasetRevision, label: str, rows: dict[str, int]) -> str:
+    where = " and ".join(f"{count} {name} row{'s' if count > 1 else ''}" for name, count in rows.items() if count)
+    return (
+        f"{revision.revision} ({file}): expected training rows of every label, found '{label}' in {where} and in none to learn "
+        f"from; add training rows of '{label}' with 'rootstock data add', or leave it out by naming the others in data.labels"
+    )
 
 
 def _source(
@@ -106,7 +123,31 @@ def _source(
     if len(labels) < 2:
         left = f" after {copies} copies of the target's test rows were dropped" if copies else ""
         return f"{revision.revision} has one class only, '{labels[0]}'{left}; at least two are needed to learn from"
-    return _dataset({TRAIN: capped}, revision, labels, data=data, folder=folder, card=card, contamination=contamination)
+    return _dataset({TRAIN: capped}, revision, labels, data=data, folder=folder, card=card, contamination=contamination, columns=())
+
+
+def _kept_columns(frame: pd.DataFrame, revision: DatasetRevision, keep: tuple[str, ...]) -> tuple[str, ...]:
+    """Names in the rows file of the columns to keep. Raises DataError for one that this version was added without."""
+    known = [str(name).removeprefix(KEPT) for name in frame.columns if str(name).startswith(KEPT)]
+    for name in keep:
+        if name not in known:
+            raise DataError(
+                f"{revision.revision}: data.columns.keep: {unknown_name('kept column', name, known)}; it was added without it: "
+                f"'rootstock data add {revision.dataset} PATH' from a file with this column makes a version that has it"
+            )
+    return tuple(f"{KEPT}{name}" for name in keep)
+
+
+def _renamed(frame: pd.DataFrame, revision: DatasetRevision, names: dict[str, str]) -> pd.DataFrame:
+    """The rows with labels renamed, all at once: no new name is renamed again."""
+    if not names:
+        return frame
+    renamed = frame.assign(label=frame["label"].map(lambda label: names.get(label, label)).astype("str"))
+    known = label_counts(renamed)
+    for old, new in names.items():
+        if new not in known:
+            raise DataError(f"data.renamed_labels.{old}: {unknown_name(f'label of {revision.revision}', new, known)}")
+    return renamed
 
 
 def _with_labels(frame: pd.DataFrame, revision: DatasetRevision, labels: tuple[str, ...] | None) -> pd.DataFrame:
@@ -130,11 +171,12 @@ def _dataset(
     folder: Path,
     card: dict[str, Any],
     contamination: Contamination | None,
+    columns: tuple[str, ...],
 ) -> Dataset:
     splits = {}
     for name, part in parts.items():
         path = folder / revision.dataset / f"{name}.parquet"
-        rows = part[["id", "input", "label"]]
+        rows = part[["id", "input", "label", *columns]]
         write_file(path, partial(write_rows, rows))
         splits[name] = RowsFile(path=path.as_posix(), sha256=sha256_of(path), rows=len(part))
     return Dataset(

@@ -55,7 +55,8 @@ def pretraining_rows(source: str, *, data: DataParams, heldout: float, seed: int
     if data.target in registry.list_versions(path):
         target = registry.resolve(path, data.target, data.revision)
         rows, sides = split_target(path, target, data=data, seed=seed)
-        tested = rows["input"][[side == TEST for side in sides]].tolist()
+        is_tested = TRAIN if data.test_fraction is None else TEST
+        tested = rows["input"][[side == is_tested for side in sides]].tolist()
         clean, contamination = without_test_rows(clean, tested, similarity=data.contamination_similarity)
     kept = cap_rows(clean, seed=seed, rows=data.source_rows)
     splits = assign_splits(kept, seed=seed, test_fraction=heldout, test_rows=None, rows_per_class=None)

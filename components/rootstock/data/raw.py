@@ -36,6 +36,8 @@ class Raw:
     split: str | None
     place: Callable[[int], str]
     """where the row with this 0-based position stands"""
+    keep: tuple[str, ...]
+    """further columns to keep"""
 
 
 def read_raw(source: str, *, columns: Columns, modality: str) -> Raw:
@@ -46,6 +48,12 @@ def read_raw(source: str, *, columns: Columns, modality: str) -> Raw:
     if source.startswith(HUB_PREFIX):
         return _from_hub(source, columns)
     path = Path(source)
+    if columns.keep and path.exists() and (path.is_dir() or path.suffix.lower() == ARRAYS_ENDING):
+        raise DataError(
+            f"{path}: expected a table to keep the column '{columns.keep[0]}' of (data.columns.keep), found "
+            f"{'a folder' if path.is_dir() else 'arrays'} without columns; give a Parquet file of images, "
+            "or --set data.columns.keep=[]"
+        )
     if not path.exists():
         raise DataError(f"{path}: expected a file or folder, found nothing; check the path, or write {HUB_PREFIX}NAME for the hub")
     if path.is_dir():
@@ -72,7 +80,7 @@ def read_raw(source: str, *, columns: Columns, modality: str) -> Raw:
     def place(row: int) -> str:
         return f"row {row + 1}{_line(path, row)}"
 
-    return Raw(str(path), frame, columns.input, columns.label, columns.id, columns.split, place)
+    return Raw(str(path), frame, columns.input, columns.label, columns.id, columns.split, place, columns.keep)
 
 
 def _line(path: Path, row: int) -> str:
@@ -103,13 +111,13 @@ def _from_folder(folder: Path) -> Raw:
     if has_splits:
         rows["split"] = [step[0] for step in steps]
     names = frame["id"].tolist()
-    return Raw(str(folder), rows, "input", "label", None, "split" if has_splits else None, lambda row: f"file {names[row]}")
+    return Raw(str(folder), rows, "input", "label", None, "split" if has_splits else None, lambda row: f"file {names[row]}", ())
 
 
 def _from_arrays(path: Path) -> Raw:
     rows = read_image_arrays(path)
     places = rows.pop("place").tolist()
-    return Raw(str(path), rows, "input", "label", None, "split" if "split" in rows else None, lambda row: str(places[row]))
+    return Raw(str(path), rows, "input", "label", None, "split" if "split" in rows else None, lambda row: str(places[row]), ())
 
 
 def _from_hub(source: str, columns: Columns) -> Raw:
@@ -141,4 +149,4 @@ def _from_hub(source: str, columns: Columns) -> Raw:
         parts.append(frame.assign(**{"split of the hub": str(split)}))
     frame = pd.concat(parts, ignore_index=True)
     split = columns.split or ("split of the hub" if len(parts) > 1 else None)
-    return Raw(source, frame, columns.input, columns.label, columns.id, split, lambda row: f"row {row + 1}")
+    return Raw(source, frame, columns.input, columns.label, columns.id, split, lambda row: f"row {row + 1}", columns.keep)

@@ -26,7 +26,8 @@ def read_dataset(source: str | Path, *, data: DataParams) -> pd.DataFrame:
     """Read a CSV, TSV, JSONL or Parquet file, a folder or an .npz file of images, or ``hf:NAME`` as a canonical frame.
 
     Columns ``id``, ``input`` (text, or the bytes of a PNG), ``label`` ("" only where a split other than train and test is
-    declared) and ``split`` ("" where none is declared). Raises DataError naming file, row and column of the first fault.
+    declared), ``split`` ("" where none is declared), and ``keep:COLUMN`` for each of ``data.columns.keep`` (text, "" where there is
+    none). Raises DataError naming file, row and column of the first fault.
     """
     raw = read_raw(str(source), columns=data.columns, modality=data.modality.name)
     _check_columns(raw)
@@ -35,7 +36,8 @@ def read_dataset(source: str | Path, *, data: DataParams) -> pd.DataFrame:
     labels = _labels(raw, splits)
     _check_classes(raw, labels)
     _check_leak(raw, inputs, splits)
-    return make_frame(inputs, labels, splits=splits, ids=_ids(raw))
+    kept = {name: [_as_text(value) for value in _column(raw, name)] for name in sorted(raw.keep)}  # however the params order them
+    return make_frame(inputs, labels, splits=splits, ids=_ids(raw), kept=kept)
 
 
 def _fault(raw: Raw, expected: str, found: str, *, advice: str) -> DataError:
@@ -48,10 +50,24 @@ def _check_columns(raw: Raw) -> None:
         name = getattr(raw, role)
         if name is not None and name not in found:
             raise DataError(f"{raw.where}: data.columns.{role}: {unknown_name('column', name, found)}")
+    for name in raw.keep:
+        if name not in found:
+            raise DataError(
+                f"{raw.where}: data.columns.keep: {unknown_name('column', name, found)} (--set data.columns.keep=[] keeps none)"
+            )
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and value != value) or (isinstance(value, str) and not value.strip())
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
+
+
+def _as_text(value: Any) -> str:
+    """A cell as text: "" where there is none, whole numbers without a decimal point."""
+    if _is_missing(value):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def _column(raw: Raw, name: str) -> list[Any]:

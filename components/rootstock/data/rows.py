@@ -1,12 +1,14 @@
-"""The one table all data becomes: columns ``id``, ``input``, ``label``, ``split``, one row an example."""
+"""The one table all data becomes: columns ``id``, ``input``, ``label``, ``split``, perhaps ``keep:COLUMN``, one row an example."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rootstock.records import KEPT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +39,12 @@ def make_frame(
     *,
     splits: Sequence[str] | None = None,
     ids: Sequence[str] | None = None,
+    kept: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
-    """A canonical frame of n rows; without ``ids`` they come from the content, without ``splits`` none is declared ("")."""
+    """A canonical frame of n rows; without ``ids`` they come from the content, without ``splits`` none is declared ("").
+
+    ``kept`` holds further columns by name, n texts each.
+    """
     import pandas as pd
 
     return pd.DataFrame(
@@ -48,6 +54,7 @@ def make_frame(
             "label": pd.Series(list(labels), dtype="str"),
             "split": pd.Series(list(splits) if splits is not None else [""] * len(inputs), dtype="str"),
         }
+        | {f"{KEPT}{name}": pd.Series(list(values), dtype="str") for name, values in (kept or {}).items()}
     )
 
 

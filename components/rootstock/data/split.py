@@ -23,16 +23,16 @@ def assign_splits(
     frame: pd.DataFrame,
     *,
     seed: int,
-    test_fraction: float,
+    test_fraction: float | None,
     test_rows: int | None,
     rows_per_class: int | None,
 ) -> list[str]:
     """``train``, ``test`` or ``unused`` for each of the n rows of a canonical frame.
 
     A declared split column is honoured; other names than train and test become ``unused``. Where no test rows are declared,
-    ``test_fraction`` of each label's rows are held out, and inputs that differ only in case or blanks fall on one side. Each
-    label's rows stand in one hash order: the test takes them from the front, the labelled rows from the back, so that when rows are
-    added later, the few that change sides are those in the middle, which ``rows_per_class`` leaves unused.
+    ``test_fraction`` of each label's rows are held out (None holds none), and inputs that differ only in case or blanks fall on one
+    side. Each label's rows stand in one hash order: the test takes them from the front, the labelled rows from the back, so that
+    when rows are added later, the few that change sides are those in the middle, which ``rows_per_class`` leaves unused.
     """
     ids, labels = frame["id"].tolist(), frame["label"].tolist()
     keys = [input_key(value) for value in frame["input"]]
@@ -40,7 +40,7 @@ def assign_splits(
     order = sorted(range(len(ids)), key=place.__getitem__)
     declared = frame["split"].tolist()
     splits = [split if split in (TRAIN, TEST) else TRAIN if split == "" else UNUSED for split in declared]
-    if TEST not in splits:
+    if TEST not in splits and test_fraction is not None:
         _hold_out(splits, labels, keys=keys, order=order, test_fraction=test_fraction)
     if test_rows is not None:
         _cap(splits, labels, TEST, order=order, quota=_shares(splits, labels, TEST, rows=test_rows))

@@ -25,6 +25,17 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "spie
 _READ: WeakKeyDictionary[Any, dict[int, dict[str, dict[str, list[int]]]]] = WeakKeyDictionary()
 #: So many texts are remembered, about 20 MB of short ones.
 MOST_TEXTS = 20_000
+#: Each differs from the others in what a tokenizer makes of it.
+PROBES = (
+    "a",
+    "The ship left the harbour before the tide turned.",
+    "ERROR 404: file_name.py, line 17 - 'NoneType' has no attribute",
+    "Crème brûlée, naïve; straße, Łódź!",
+    "Добрый день. 你好，世界",  # noqa: RUF001
+    "3.14159 + 2e-5 = ? (about 50% of 1,000,000)",
+    "yes " * 40 + "no",
+    "Please cancel my order and refund the card I paid with",
+)
 
 
 class Text(Modality):
@@ -43,9 +54,22 @@ class Text(Modality):
 
     def tensors(self, inputs: Sequence[Any], processor: Any) -> dict[str, Any]:
         """Token ids and mask, each (n, longest), padded to the longest text of the batch."""
-        # A fast tokenizer would rather pad while it reads; a text that is read once and padded every epoch is cheaper.
-        processor.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True
-        return dict(processor.pad(self._read(inputs, processor), padding=True, return_tensors="pt"))
+        import numpy as np
+        import torch
+
+        rows = self._read(inputs, processor)
+        fill = {"input_ids": processor.pad_token_id, "attention_mask": 0, "token_type_ids": processor.pad_token_type_id}
+        if fill["input_ids"] is None or not rows[0].keys() <= fill.keys():
+            # A fast tokenizer would rather pad while it reads; a text that is read once and padded every epoch is cheaper.
+            processor.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True
+            return dict(processor.pad(rows, padding=True, return_tensors="pt"))
+        longest = max(len(row["input_ids"]) for row in rows)
+        found = {key: np.full((len(rows), longest), fill[key], dtype=np.int64) for key in rows[0]}
+        for key, padded in found.items():  # what the tokenizer's own pad gives, in a fifth of the time
+            for line, row in zip(padded, rows, strict=True):
+                place = slice(longest - len(row[key]), None) if processor.padding_side == "left" else slice(len(row[key]))
+                line[place] = row[key]
+        return {key: torch.from_numpy(padded) for key, padded in found.items()}
 
     def lengths(self, inputs: Sequence[Any], processor: Any) -> NDArray[np.int64]:
         """Tokens."""
@@ -81,6 +105,10 @@ class Text(Modality):
         import pandas as pd
 
         return pd.DataFrame([_describe(text) for text in inputs], columns=list(_describe("")))
+
+    def probes(self) -> tuple[Any, ...]:
+        """Words, numbers, signs, capitals and other scripts, short and long: where tokenizers differ."""
+        return PROBES
 
 
 def _describe(text: str) -> dict[str, float]:

@@ -18,12 +18,17 @@ from rootstock.paired import (
     score_interval,
 )
 from rootstock.part import Gate
-from rootstock.records import NO_TRANSFER, GateResult, Verdict
+from rootstock.power import paired_detectables
+from rootstock.records import NO_TRANSFER, Detectable, GateResult, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from rootstock.part import Sample
     from rootstock.records import EvalReport
+
+#: A constant, words or pixels, and random weights: what the ladder has without the pretrained backbone.
+RUNGS_TO_BEAT = 3
 
 
 class BetterThanBaselines(Gate):
@@ -54,7 +59,7 @@ class BetterThanBaselines(Gate):
     """rungs that use the same backbone"""
     margin: Annotated[float, Field(gt=0, lt=1)]
 
-    def decide(self, report: EvalReport, rows: pd.DataFrame) -> GateResult:
+    def decide(self, report: EvalReport, rows: pd.DataFrame, *, level: float) -> GateResult:
         pairs = self._pairs(report, rows)
         beaten = [rung for rung in pairs if rung not in self.not_worse_than]
         p_values = dict(zip(beaten, holm([mcnemar_exact(pairs[rung]) for rung in beaten]), strict=True))
@@ -75,6 +80,15 @@ class BetterThanBaselines(Gate):
             reason="; ".join(reasons),
         )
 
+    def detectable(self, sample: Sample, *, level: float, wanted: float | None) -> tuple[Detectable, ...]:
+        """Of one rung to beat, with Holm's first step over three of them, and of one to hold."""
+        held = " or ".join(self.not_worse_than)
+        return paired_detectables(
+            self.name, sample, shown="a gain over a simple baseline that is shown", show_level=self.alpha / RUNGS_TO_BEAT,
+            excluded=f"a loss against {held} that is excluded, if there is none" if held else None,
+            margin=self.margin, exclude_level=self.alpha, wanted=wanted,
+        )  # fmt: skip
+
     def _pairs(self, report: EvalReport, rows: pd.DataFrame) -> dict[str, Pair]:
         rungs = [scored.name for scored in report.baselines]
         if unknown := [rung for rung in self.not_worse_than if rung not in rungs]:
@@ -82,7 +96,7 @@ class BetterThanBaselines(Gate):
         asked = [rung for rung in rungs if rung != NO_TRANSFER or rung in self.not_worse_than]
         label = rows["label"].to_numpy()
         right = {name: (rows[f"predicted:{name}"].to_numpy() == label) for name in ("model", *asked)}
-        return {rung: pair_of(right["model"], right[rung]) for rung in asked}
+        return {rung: pair_of(right["model"], right[rung], inflation=report.variance_inflation) for rung in asked}
 
     def _beats(self, rung: str, pair: Pair, p_value: float, tests: int) -> tuple[Verdict, str]:
         _, high = score_interval(pair, confidence=1 - 2 * self.alpha)

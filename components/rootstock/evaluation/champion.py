@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootstock.classifier import Classifier, input_hash, training_hashes
+from rootstock.evaluation.class_changes import ClassChanges, class_changes, under_names_of_today
 from rootstock.evaluation.measures import Answers
 from rootstock.evaluation.predictions import checked_probabilities
 from rootstock.rows import label_indices
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
     from rootstock.records import Dataset, Incumbent
 
+#: A note names so many shared classes at most.
+NAMED_CLASSES = 12
+
 
 @dataclass(frozen=True)
 class ChampionAnswers:
@@ -26,16 +31,19 @@ class ChampionAnswers:
     fair: NDArray[np.bool_]
     """(n,) rows it is scored on"""
     answers: Answers | None
-    """of the fair rows, over the champion's own labels"""
-    labels: tuple[str, ...]
+    """of the fair rows, over ``changes.labels``"""
+    changes: ClassChanges
     note: str
 
 
-def ask_champion(incumbent: Incumbent, target: Dataset, test: pd.DataFrame) -> ChampionAnswers | None:
+def ask_champion(
+    incumbent: Incumbent, target: Dataset, test: pd.DataFrame, *, renamed: Mapping[str, str]
+) -> ChampionAnswers | None:
     """Score the champion on the test rows; None if there is no champion.
 
-    Left out are rows whose label it does not know (a comparison there is won before it begins) and rows it learned from (one
-    there is lost). On the others it answers as in production: with all its labels, those no longer asked for too.
+    Left out are rows whose label it does not know, not even by an older name (``renamed``: old -> today's): a comparison there is
+    won before it begins; and rows it learned from, where one is lost. On the others it answers as in production: with all its
+    labels, those no longer asked for too.
     """
     import numpy as np
 
@@ -43,16 +51,17 @@ def ask_champion(incumbent: Incumbent, target: Dataset, test: pd.DataFrame) -> C
         return None
     folder = Path(incumbent.model.path)
     champion = Classifier.load(folder)
+    changes = class_changes(champion.labels, target.labels, renamed)
     if champion.modality.name != target.modality:
         note = f"version {incumbent.version} reads {champion.modality.name} rows, these are {target.modality} rows"
-        return ChampionAnswers(np.zeros(len(test), dtype=bool), None, champion.labels, note)
-    known = test["label"].isin(champion.labels).to_numpy(dtype=bool)
+        return ChampionAnswers(np.zeros(len(test), dtype=bool), None, changes, note)
+    known = test["label"].isin(changes.labels).to_numpy(dtype=bool)
     learned = training_hashes(folder)
     seen = np.array([input_hash(value) in learned for value in test["input"]], dtype=bool)
     fair = known & ~seen
-    note = "; ".join([f"version {incumbent.version}", *_left_out(known, seen, champion.labels, target.labels)])
+    note = "; ".join([f"version {incumbent.version}", *_left_out(known, seen, changes)])
     if not fair.any():
-        return ChampionAnswers(fair, None, champion.labels, note)
+        return ChampionAnswers(fair, None, changes, note)
     asked = test[fair]
     probabilities = checked_probabilities(
         champion.predict(list(asked["input"])).probabilities,
@@ -60,19 +69,18 @@ def ask_champion(incumbent: Incumbent, target: Dataset, test: pd.DataFrame) -> C
         classes=len(champion.labels),
         where=f"champion version {incumbent.version}",
     )
-    answers = Answers(label_indices(list(asked["label"]), champion.labels), probabilities)
-    return ChampionAnswers(fair, answers, champion.labels, note)
+    found = under_names_of_today(probabilities, champion.labels, changes)
+    return ChampionAnswers(fair, Answers(label_indices(list(asked["label"]), changes.labels), found), changes, note)
 
 
-def _left_out(known: NDArray[np.bool_], seen: NDArray[np.bool_], labels: tuple[str, ...], wanted: tuple[str, ...]) -> list[str]:
+def _left_out(known: NDArray[np.bool_], seen: NDArray[np.bool_], changes: ClassChanges) -> list[str]:
     said = []
     n = len(known)
-    if set(labels) != set(wanted):
-        shared = sorted(set(labels) & set(wanted))
-        said.append(
-            f"its labels differ from the task's: scored on the {int(known.sum())} of {n} rows "
-            f"of the {len(shared)} labels that both know"
-        )
+    if what := changes.sentence():
+        said.append(f"its classes are not the task's ({what})")
+    if changes.added or changes.removed:
+        named = f" ({', '.join(changes.shared)})" if 0 < len(changes.shared) <= NAMED_CLASSES else ""
+        said.append(f"compared on the {int(known.sum())} of {n} rows of the {len(changes.shared)} classes that both know{named}")
     if (known & seen).any():
         said.append(f"{int((known & seen).sum())} of {n} rows left out because it learned from them")
     return said

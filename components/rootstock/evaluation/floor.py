@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 from rootstock.paired import more_rows
 from rootstock.part import Gate
-from rootstock.records import GateResult, Verdict
+from rootstock.power import fewest_rows, smallest_difference
+from rootstock.records import Detectable, GateResult, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from rootstock.part import Sample
     from rootstock.records import EvalReport, Measure
 
 #: Below this many rows bootstrap limits are not to be trusted, and the verdict is "inconclusive".
 FEWEST_ROWS = 30
+#: Of an interval at 95%, on either side.
+TAIL = 0.025
 
 
 class Floor(Gate):
@@ -23,15 +28,15 @@ class Floor(Gate):
 
     Pass when the whole confidence interval (``evaluation.confidence``) is on the good side of the floor, fail when the whole of it
     is on the other, inconclusive between, and with fewer than 30 rows. For a measure that is better when lower (log loss,
-    calibration error) ``at_least`` is the most it may be. Error rate: with 95% intervals a model truly below the floor passes, and
-    one truly above it fails, with a probability of 2.5% at most (the interval's coverage is approximate).
+    Brier score, calibration error) ``at_least`` is the most it may be. Error rate: with 95% intervals a model truly below the floor
+    passes, and one truly above it fails, with a probability of 2.5% at most (the interval's coverage is approximate).
     """
 
     name: Literal["floor"] = "floor"
-    measure: Literal["accuracy", "macro_f1", "log_loss", "calibration_error"]
+    measure: Literal["accuracy", "macro_f1", "log_loss", "brier", "calibration_error"]
     at_least: float
 
-    def decide(self, report: EvalReport, rows: pd.DataFrame) -> GateResult:
+    def decide(self, report: EvalReport, rows: pd.DataFrame, *, level: float) -> GateResult:
         found = report.measures[self.measure]
         sign = 1 if found.higher_is_better else -1
         worst, best = sorted((sign * found.low, sign * found.high))
@@ -47,6 +52,27 @@ class Floor(Gate):
         else:
             reason = f"{self.measure} {observed} is too near {self.at_least:g}; {more_rows(self._rows_needed(found), found.n)}"
         return GateResult(gate=self.name, verdict=verdict, observed=observed, required=required, reason=reason)
+
+    def detectable(self, sample: Sample, *, level: float, wanted: float | None) -> tuple[Detectable, ...]:
+        """For accuracy, with intervals at 95%: how far above the floor a model has to be. Of other measures too little is known."""
+        if self.measure != "accuracy":
+            return ()
+
+        def power(n: int, distance: float) -> float:
+            spread = math.sqrt(max(sample.accuracy * (1 - sample.accuracy), 1e-9) / n)
+            return NormalDist().cdf(distance / spread - NormalDist().inv_cdf(1 - TAIL)) if n >= FEWEST_ROWS else 0.0
+
+        return (
+            Detectable(
+                gate=self.name,
+                question=f"an accuracy above {self.at_least:g} that is shown, by how much",
+                rows=sample.rows,
+                level=TAIL,
+                smallest=smallest_difference(lambda distance: power(sample.rows, distance)),
+                wanted=wanted,
+                rows_needed=fewest_rows(lambda n: power(n, wanted)) if wanted else None,
+            ),
+        )
 
     def _rows_needed(self, found: Measure) -> int | None:
         """Rows at which the interval, which narrows with the square root of their number, would clear the floor."""

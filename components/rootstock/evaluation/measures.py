@@ -51,14 +51,16 @@ class Answers:
 def measure_models(
     models: Mapping[str, Answers], *, confidence: float, draws: int, bins: int, seed: int
 ) -> dict[str, dict[str, Measure]]:
-    """``accuracy``, ``macro_f1``, ``log_loss`` and ``calibration_error`` of models that answered the same n rows.
+    """``accuracy``, ``macro_f1``, ``log_loss``, ``brier`` and ``calibration_error`` of models that answered the same n rows.
 
-    Accuracy and macro F1 are shares, higher is better; log loss is in nats a row, the calibration error a share, lower is better.
+    Accuracy and macro F1 are shares, higher is better; log loss is in nats a row, Brier's score a squared distance of 0 to 2, the
+    calibration error a share: lower is better.
     """
     statistics: dict[str, Statistic] = {}
     for name, answers in models.items():
         statistics[f"macro_f1 {name}"] = macro_f1(answers)
         statistics[f"log_loss {name}"] = log_loss(answers)
+        statistics[f"brier {name}"] = brier(answers)
         statistics[f"calibration_error {name}"] = calibration_error(answers.stated, answers.correct, bins=bins)
     intervals = bootstrap_intervals(statistics, confidence=confidence, draws=draws, seed=seed)
     found = {}
@@ -71,6 +73,7 @@ def measure_models(
             "accuracy": _measure(accuracy(answers, confidence=confidence), n, "share", higher=True),
             "macro_f1": _measure(f1, n, "share", higher=True),
             "log_loss": _measure(intervals[f"log_loss {name}"], n, "nats", higher=False),
+            "brier": _measure(intervals[f"brier {name}"], n, "squared distance", higher=False),
             "calibration_error": _measure(error, n, "share", higher=False),
         }
     return found
@@ -133,6 +136,18 @@ def log_loss(answers: Answers) -> Statistic:
     given = answers.probabilities[np.arange(len(answers.truth)), answers.truth]
     losses = -np.log(np.clip(given, np.finfo(np.float64).eps, 1.0))
     return Statistic(losses[:, None], lambda totals, rows: totals[:, 0] / rows)
+
+
+def brier(answers: Answers) -> Statistic:
+    """Mean over rows of the squared distance between the stated probabilities and the truth, 0 to 2.
+
+    G. W. Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78, 1950.
+    """
+    import numpy as np
+
+    truth = answers.truth[:, None] == np.arange(answers.probabilities.shape[1])
+    distances = ((answers.probabilities - truth) ** 2).sum(axis=1)
+    return Statistic(distances[:, None], lambda totals, rows: totals[:, 0] / rows)
 
 
 def class_measures(answers: Answers, labels: Sequence[str], *, confidence: float) -> dict[str, dict[str, Measure]]:

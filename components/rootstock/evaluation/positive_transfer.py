@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from rootstock.errors import DataError
-from rootstock.paired import Pair, mcnemar_exact, more_rows, pair_of, rows_to_exclude, rows_to_show_better, score_interval
+from rootstock.paired import Pair, mcnemar_exact, more_rows, pair_of, reverse, rows_to_exclude, rows_to_show_better, score_interval
 from rootstock.part import Gate
-from rootstock.records import NO_TRANSFER, GateResult, Verdict
+from rootstock.power import paired_detectables
+from rootstock.records import NO_TRANSFER, Detectable, GateResult, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from rootstock.part import Sample
     from rootstock.records import EvalReport
 
 #: How the reason begins where the model may pass, but not the claim about its source.
@@ -43,21 +45,24 @@ class PositiveTransfer(Gate):
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     margin: Annotated[float, Field(gt=0, lt=1)]
 
-    def decide(self, report: EvalReport, rows: pd.DataFrame) -> GateResult:
+    def decide(self, report: EvalReport, rows: pd.DataFrame, *, level: float) -> GateResult:
         if report.source is None:
             return self._result("pass", "no source", "", "no claim made: the model learned from no source")
         if NO_TRANSFER not in {scored.name for scored in report.baselines}:
             raise DataError(f"gate {self.name}: expected the baseline {NO_TRANSFER}, found none; run the ladder stage again")
         label = rows["label"].to_numpy()
-        pair = pair_of(rows["predicted:model"].to_numpy() == label, rows[f"predicted:{NO_TRANSFER}"].to_numpy() == label)
+        pair = pair_of(
+            rows["predicted:model"].to_numpy() == label,
+            rows[f"predicted:{NO_TRANSFER}"].to_numpy() == label,
+            inflation=report.variance_inflation,
+        )
         verdict, observed, reason = self._judge(pair, report.source)
         return self._result(verdict, observed, report.source, reason)
 
     def _judge(self, pair: Pair, source: str) -> tuple[Verdict, str, str]:
         low, high = score_interval(pair, confidence=1 - 2 * self.alpha)
         observed = f"{pair.difference:+.3f} ({low:+.3f} to {high:+.3f}, {pair.n} rows)"
-        reverse = Pair(wins=pair.losses, losses=pair.wins, n=pair.n)
-        helped, harmed = mcnemar_exact(pair), mcnemar_exact(reverse)
+        helped, harmed = mcnemar_exact(pair), mcnemar_exact(reverse(pair))
         if helped <= self.alpha:
             return "pass", observed, f"learning from {source} helped: {observed}, p = {helped:.2g}"
         if harmed <= self.alpha or high < -self.margin:
@@ -74,3 +79,11 @@ class PositiveTransfer(Gate):
         claim = f"better than it at alpha {self.alpha:g} to claim that {source or 'a source'} helped"
         required = f"within {self.margin:g} of {NO_TRANSFER}; {claim}"
         return GateResult(gate=self.name, verdict=verdict, observed=observed, required=required, reason=reason)
+
+    def detectable(self, sample: Sample, *, level: float, wanted: float | None) -> tuple[Detectable, ...]:
+        """Of the claim, and of the harm that has to be excluded where the claim is refused."""
+        return paired_detectables(
+            self.name, sample, shown=f"a gain over {NO_TRANSFER} that is shown", show_level=self.alpha,
+            excluded=f"a loss against {NO_TRANSFER} that is excluded, if there is none", margin=self.margin,
+            exclude_level=self.alpha, wanted=wanted,
+        )  # fmt: skip

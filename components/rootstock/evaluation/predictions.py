@@ -78,3 +78,11 @@ def answer_columns(name: str, probabilities: NDArray[np.float64], labels: Sequen
     best = probabilities.argmax(axis=1)
     predicted = pd.Series(np.array(labels, dtype=object)[best], dtype="str")
     return pd.DataFrame({f"predicted:{name}": predicted, f"probability:{name}": probabilities[np.arange(len(best)), best]})
+
+
+def probability_lists(name: str, probabilities: NDArray[np.float64]) -> pd.DataFrame:
+    """``probabilities:NAME``: the (c,) probabilities of each of n rows as a list of float32."""
+    import numpy as np
+    import pandas as pd
+
+    return pd.DataFrame({f"probabilities:{name}": pd.Series(list(probabilities.astype(np.float32)), dtype="object")})

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def wilson_interval(
-    successes: NDArray[np.int64], rows: NDArray[np.int64], *, confidence: float
+    successes: NDArray[np.int64] | NDArray[np.float64], rows: NDArray[np.int64] | NDArray[np.float64], *, confidence: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lower and upper limits, (k,), of k proportions ``successes / rows``; 0 to 1 where there are no rows.
 
@@ -21,7 +21,7 @@ def wilson_interval(
     import numpy as np
 
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    n = np.maximum(rows, 1).astype(np.float64)
+    n = np.where(rows > 0, rows, 1).astype(np.float64)
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))

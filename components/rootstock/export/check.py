@@ -6,43 +6,17 @@ It imports the loader that ships beside the model, and with it only what the for
 from __future__ import annotations
 
 import argparse
-import base64
-import importlib.util
 import json
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-LOADER_FILE = "load.py"
+from rootstock.reload import load_shipped, read_inputs
+
 #: So many rows are answered in batches too: whether padding and neighbours change an answer.
 BATCHED_ROWS = 256
-REPORTED = ("onnxruntime", "tokenizers", "torch", "transformers", "numpy", "PIL")
-
-
-def write_inputs(inputs: Sequence[Any], path: Path) -> None:
-    """Texts, or the bytes of images, as JSON."""
-    kept = [{"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value for value in inputs]
-    path.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
-
-
-def read_inputs(path: Path) -> list[Any]:
-    """What ``write_inputs`` wrote."""
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    return [base64.b64decode(value["base64"]) if isinstance(value, dict) else value for value in kept]
-
-
-def load_shipped(folder: Path) -> Any:
-    """The model, by the loader in its own folder."""
-    name = "shipped_loader"
-    spec = importlib.util.spec_from_file_location(name, folder / LOADER_FILE)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(f"{folder / LOADER_FILE} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where dataclasses look their annotations up
-    spec.loader.exec_module(module)
-    return module.load(folder)
+REPORTED = ("onnxruntime", "tokenizers", "torch", "transformers", "lightgbm", "numpy", "PIL")
 
 
 def answer(model: Any, inputs: list[Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from rootstock.backbone import Encoder
 from rootstock.classifier import LABELS_FILE, Classifier, labels_json
 from rootstock.errors import BackboneError
-from rootstock.export.check import LOADER_FILE
+from rootstock.reload import LOADER_FILE
 
 SETTINGS_FILE = "classifier.json"
 TOKENIZER_FILE = "tokenizer.json"
@@ -30,6 +30,7 @@ def settings(classifier: Classifier) -> dict[str, Any]:
         "modality": modality["name"],
         "pooling": encoder.pooling,
         "normalise": classifier.normalise,
+        "temperature": classifier.temperature,
     }
     if modality["name"] == "image":
         plain = encoder.processor if isinstance(encoder.processor, dict) else {}

@@ -12,22 +12,13 @@ from pathlib import Path
 
 from rootstock.classifier import Classifier
 from rootstock.errors import InputError, Refusal
-from rootstock.export.check import write_inputs
 from rootstock.export.compare import Answers, Reference, compare, mib, refuse_loss, refuse_other_answers, share
 from rootstock.export.contents import write_contents
 from rootstock.export.figures import RECORD_FILE, Export, ExportedFormat
 from rootstock.export.formats import Format, find_formats
 from rootstock.export.rows import ComparedRows
 from rootstock.files import new_folder, sha256_of
-
-#: The reloaded model must need nothing from the network, and its libraries nothing from the terminal.
-ENVIRONMENT = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "TOKENIZERS_PARALLELISM": "false",
-    "PYTHONWARNINGS": "ignore",
-}
+from rootstock.reload import ENVIRONMENT, write_inputs
 
 
 def export(

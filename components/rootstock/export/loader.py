@@ -4,8 +4,8 @@
 
 Beside ``model.onnx`` it needs onnxruntime, tokenizers and numpy; beside ``model.safetensors``, transformers and torch. For an image
 model each line is the path of an image file, and Pillow is needed too; transformers too, where a ``preprocessor_config.json`` names
-how images were prepared. In Python: ``load(folder).probabilities(inputs)``, an input being a text, or the bytes or the path of an
-image. ``OMP_NUM_THREADS`` sets the threads.
+how images were prepared; lightgbm, where the head is ``head.lightgbm.txt``. In Python: ``load(folder).probabilities(inputs)``, an
+input being a text, or the bytes or the path of an image. ``OMP_NUM_THREADS`` sets the threads.
 """
 
 from __future__ import annotations
@@ -126,13 +126,12 @@ def onnx_model(folder: Path) -> Callable[[Tensors], Any]:
 
 
 def merged_model(folder: Path, settings: dict[str, Any]) -> Callable[[Tensors], Any]:
-    """The encoder by transformers, then pooling, unit length and the linear head."""
+    """The encoder by transformers, then pooling, unit length and the head."""
     import torch
-    from safetensors.torch import load_file
     from transformers import AutoModel
 
     encoder = AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32).eval()
-    head = load_file(folder / "head.safetensors")
+    score = load_head(folder)
 
     def answer(tensors: Tensors) -> Any:
         given = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}
@@ -140,10 +139,25 @@ def merged_model(folder: Path, settings: dict[str, Any]) -> Callable[[Tensors], 
             features = pool(encoder(**given), given, encoder.config, settings["pooling"]).double()
             if settings["normalise"]:
                 features = features / features.norm(dim=1, keepdim=True).clamp(min=1e-12)
-            logits = features @ head["weight"].double().T + head["bias"].double()
-            return torch.softmax(logits, dim=1).numpy()
+            return torch.softmax(score(features) / settings["temperature"], dim=1).numpy()
 
     return answer
+
+
+def load_head(folder: Path) -> Callable[[Any], Any]:
+    """Features (n, d) -> scores (n, c): planes, or boosted trees."""
+    import torch
+
+    if (folder / "head.lightgbm.txt").is_file():
+        import lightgbm
+
+        trees = lightgbm.Booster(model_file=folder / "head.lightgbm.txt")
+        return lambda features: torch.from_numpy(trees.predict(features.numpy(), raw_score=True))
+    from safetensors.torch import load_file
+
+    head = load_file(folder / "head.safetensors")
+    weight, bias = head["weight"].double(), head["bias"].double()
+    return lambda features: features @ weight.T + bias
 
 
 def pool(outputs: Any, given: dict[str, Any], config: Any, pooling: str) -> Any:

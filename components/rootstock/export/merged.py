@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rootstock.classifier import HEAD_FILE, Classifier
+from rootstock.classifier import Classifier
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
 
 
 def write_merged(classifier: Classifier, folder: Path) -> None:
     """``model.safetensors`` and ``config.json`` for ``AutoModel.from_pretrained``, head, and tokenizer or preprocessor files."""
-    from safetensors.numpy import save_file
-
-    encoder, head = classifier.encoder, classifier.head
+    encoder = classifier.encoder
     encoder.model.save_pretrained(folder, safe_serialization=True)
-    save_file({"weight": head.weight.astype("float32"), "bias": head.bias.astype("float32")}, folder / HEAD_FILE)
+    classifier.head.write(folder)
     if not isinstance(encoder.processor, dict):
         encoder.processor.save_pretrained(folder)
     elif encoder.processor:

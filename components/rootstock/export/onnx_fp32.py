@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rootstock.classifier import Classifier
-from rootstock.errors import BackboneError
+from rootstock.errors import BackboneError, InputError
 from rootstock.export.contents import write_reader
+from rootstock.head import Head
 
 MODEL_FILE = "model.onnx"
 OPSET = 17
@@ -25,13 +26,18 @@ def write_onnx(classifier: Classifier, folder: Path) -> None:
 def write_graph(classifier: Classifier, path: Path) -> None:
     """The graph ``input_ids, attention_mask`` (or ``pixel_values``) -> ``probabilities`` (batch, c); batch and sequence are free.
 
-    Raises BackboneError if torch cannot write the backbone as ONNX.
+    Raises BackboneError if torch cannot write the backbone as ONNX, InputError for a head that is not linear.
     """
     import torch
 
+    if not isinstance(classifier.head, Head):
+        raise InputError(
+            f"expected a linear head, found {classifier.head.file}: boosted trees are not written as ONNX; export --format merged, "
+            "or train with another method than boosted_head"
+        )
     names, example = _example(classifier)
     axes = {name: {0: "batch"} if name == "pixel_values" else {0: "batch", 1: "sequence"} for name in names}
-    graph = _graph(classifier).eval()
+    graph = _graph(classifier, classifier.head).eval()
     try:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # each shape that tracing reads as a number; whether one matters is checked afterwards
@@ -58,7 +64,7 @@ def _example(classifier: Classifier) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     return names, tuple(tensors[name] for name in names)
 
 
-def _graph(classifier: Classifier) -> Any:
+def _graph(classifier: Classifier, head: Head) -> Any:
     """Encoder, pooling, unit length, head and softmax as one module, on the CPU."""
     import torch
 
@@ -69,15 +75,15 @@ def _graph(classifier: Classifier) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.encoder = encoder.model
-            classes, width = classifier.head.weight.shape
+            classes, width = head.weight.shape
             self.head = torch.nn.Linear(width, classes)
-            self.head.weight.data = torch.from_numpy(classifier.head.weight).float()
-            self.head.bias.data = torch.from_numpy(classifier.head.bias).float()
+            self.head.weight.data = torch.from_numpy(head.weight).float()
+            self.head.bias.data = torch.from_numpy(head.bias).float()
 
         def forward(self, *tensors: Any) -> Any:
             features = encoder.features(dict(zip(names, tensors, strict=True)))
             if classifier.normalise:
                 features = features / features.norm(dim=1, keepdim=True).clamp(min=1e-12)
-            return torch.softmax(self.head(features), dim=1)
+            return torch.softmax(self.head(features) / classifier.temperature, dim=1)
 
     return Graph()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,32 +25,48 @@ class AdapterMethod(GradientMethod):
     """adapters go into so many of the last layers, and what lies below is computed once; null takes all"""
 
     @abstractmethod
-    def config(self, layers: list[int] | None) -> PeftConfig:
-        """peft's configuration for the layers given by index, or all."""
+    def config(self, model: Any, places: Set[int] | None) -> PeftConfig:
+        """peft's configuration for the modules in ``places`` of ``model`` (by id), or all."""
 
     def adapt(self, encoder: Encoder) -> Adapted:
         """Adapters move. Raises ParamsError if the modules match nothing, or something that takes none."""
         from peft import get_peft_model
 
-        depth = len(layers_of(encoder.model))
-        if self.last_layers is not None and self.last_layers > depth:
+        layers = layers_of(encoder.model)
+        if self.last_layers is not None and self.last_layers > len(layers):
             raise ParamsError(
-                f"finetuning: last_layers of {self.name} is {self.last_layers}, but this backbone has {depth}; choose fewer"
+                f"finetuning: last_layers of {self.name} is {self.last_layers}, but this backbone has {len(layers)}; choose fewer"
             )
-        below = depth - self.last_layers if self.last_layers is not None else 0
-        config = self.config(list(range(below, depth)) if self.last_layers is not None else None)
+        below = len(layers) - self.last_layers if self.last_layers is not None else 0
+        places = None if self.last_layers is None else {id(part) for layer in layers[below:] for part in layer.modules()}
+        self.check(named_modules(encoder.model, self.target_modules, places))
         try:
-            model = get_peft_model(encoder.model, config)
+            model = get_peft_model(encoder.model, self.config(encoder.model, places))
         except ValueError as error:
             raise ParamsError(
                 f"finetuning: target_modules {list(self.target_modules)} match nothing that takes an adapter in this backbone; "
                 f"it has {', '.join(_weighted(encoder.model))}"
             ) from error
-        self.check(encoder.model)
         return Adapted(replace(encoder, model=model), below, inner=model.base_model.model)
 
-    def check(self, model: Any) -> None:
-        """Raise ParamsError if the adapters do not suit the backbone."""
+    def check(self, targets: Mapping[str, Any]) -> None:
+        """Raise ParamsError if the adapters do not suit the modules that they would stand beside, by full name."""
+
+
+def named_modules(model: Any, names: Sequence[str], places: Set[int] | None) -> dict[str, Any]:
+    """Modules whose full name is or ends with one of ``names``, by full name; of those in ``places`` (by id), if not None."""
+    ends = tuple(f".{name}" for name in names)
+    return {
+        full: part for full, part in model.named_modules() if f".{full}".endswith(ends) and (places is None or id(part) in places)
+    }
+
+
+def full_names(model: Any, names: Sequence[str], places: Set[int] | None) -> list[str]:
+    """What peft is told: the names as they are, or the full names in ``places``.
+
+    peft itself tells layers by the last number in a name, which in a convolutional network counts blocks within a stage.
+    """
+    return list(names) if places is None else list(named_modules(model, names, places))
 
 
 class LowRank(AdapterMethod):
@@ -60,13 +77,21 @@ class LowRank(AdapterMethod):
     """the product of the matrices counts alpha / rank"""
     dropout: Annotated[NonNegativeFloat, Field(lt=1)]
 
-    def check(self, model: Any) -> None:
-        """Raise ParamsError if the rank is larger than a layer that gets an adapter: it would save nothing."""
+    def check(self, targets: Mapping[str, Any]) -> None:
+        """Raise ParamsError if the rank is larger than a layer that gets an adapter: it would save nothing.
+
+        And for a convolution by groups: its adapter cannot be merged into its weights, and models are saved to be merged.
+        """
         import torch
 
-        for name, module in model.named_modules():
-            weight = getattr(getattr(module, "base_layer", None), "weight", None)
-            if isinstance(weight, torch.Tensor) and self.rank > min(weight.shape[:2]):
+        for name, module in targets.items():
+            weight = getattr(module, "weight", None)
+            if getattr(module, "groups", 1) > 1:
+                raise ParamsError(
+                    f"finetuning: {self.name} cannot stand beside {name}, a convolution in {module.groups} groups; take "
+                    f"{name.rsplit('.', 1)[-1]} out of target_modules"
+                )
+            if isinstance(weight, torch.Tensor) and weight.dim() > 1 and self.rank > min(weight.shape[:2]):
                 raise ParamsError(
                     f"finetuning: rank of {self.name} is {self.rank}, larger than the layer {name} ({tuple(weight.shape)}); "
                     f"choose a rank of at most {min(weight.shape[:2])}"

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rootstock.errors import ParamsError
-from rootstock.part import FineTuneMethod
+from rootstock.part import EPOCHS, FineTuneMethod
 
 PROBE = "linear_probe"
 FEW_ROWS_A_CLASS, MANY_ROWS_A_CLASS = 8, 100
@@ -61,9 +61,10 @@ def choose_method(methods: Sequence[FineTuneMethod], circumstances: Circumstance
         return _probe(methods, why)
     if each < FEW_ROWS_A_CLASS:
         return _probe(methods, f"{each:.0f} labelled rows a class are fewer than {FEW_ROWS_A_CLASS}")
-    trained = sorted((method for method in methods if method.name != PROBE), key=lambda method: _layers(method, at.layers))
+    by_epochs = (method for method in methods if method.setting_unit == EPOCHS)
+    trained = sorted(by_epochs, key=lambda method: _layers(method, at.layers))
     if not trained:
-        return _probe(methods, "no other method is listed")
+        return _probe(methods, "no method that trains layers is listed")
     found, minutes = trained[0], _minutes(trained[0], at)
     if at.budget_minutes is not None and minutes is not None and minutes > at.budget_minutes:
         return _probe(methods, f"{found.name} would take about {minutes:.1f} minutes of the budget of {at.budget_minutes:g}")

@@ -11,6 +11,7 @@ from rootstock.classifier import input_hash, training_hashes
 from rootstock.errors import DataError
 from rootstock.part import EPOCHS, FineTuneMethod, Rows, Start
 from rootstock.records import Artifact, Measure, MethodScore
+from rootstock.temperature import fit_temperature
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +47,8 @@ class OptionScore:
     log_loss: float
     record: MethodScore
     heldout_losses: dict[float, float]
+    temperature: float
+    """that calibrates the out-of-fold probabilities at the best setting"""
 
 
 def take(rows: Rows, indices: NDArray[np.int64]) -> Rows:
@@ -122,9 +125,8 @@ def _score(option: Option, splits: Splits, *, eligible: NDArray[np.bool_], seed:
         log_loss=_mean(losses[best], unit="nats", higher_is_better=False),
         epochs=int(best) if option.method.setting_unit == EPOCHS else None,
     )
-    return OptionScore(
-        option, best, float(losses[best].mean()), record, {setting: float(loss.mean()) for setting, loss in losses.items()}
-    )
+    mean_losses = {setting: float(loss.mean()) for setting, loss in losses.items()}
+    return OptionScore(option, best, mean_losses[best], record, mean_losses, fit_temperature(predicted[best], labels))
 
 
 def _mean(values: NDArray[np.float64], *, unit: str, higher_is_better: bool) -> Measure:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Set
+from typing import TYPE_CHECKING, Any, Literal
 
-from rootstock.finetuning.adapter import LowRank
+from rootstock.finetuning.adapter import LowRank, full_names
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -15,11 +16,11 @@ class Dora(LowRank):
 
     name: Literal["dora"] = "dora"
 
-    def config(self, layers: list[int] | None) -> PeftConfig:
+    def config(self, model: Any, places: Set[int] | None) -> PeftConfig:
         """A LoraConfig with ``use_dora``."""
         from peft import LoraConfig
 
         return LoraConfig(
-            r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout, target_modules=list(self.target_modules),
-            layers_to_transform=layers, bias="none", use_dora=True,
+            r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout, bias="none",
+            target_modules=full_names(model, self.target_modules, places), use_dora=True,
         )  # fmt: skip

@@ -12,6 +12,7 @@ from rootstock.classifier import Classifier, read_card
 from rootstock.finetuning.choose_method import Circumstances, choose_method
 from rootstock.finetuning.crossvalidate import Option, OptionScore, row_losses, score_options, unseen_rows
 from rootstock.finetuning.gradient import layers_of
+from rootstock.finetuning.out_of_fold import measurable_start
 from rootstock.finetuning.save import Lineage, save_model
 from rootstock.finetuning.search import search_rates
 from rootstock.head import Head, log_probabilities, match_classes
@@ -40,27 +41,29 @@ def finetune(
     Where labels of the source mean labels of the target, heads are drawn towards what was learned of them there.
 
     Epochs and penalties are chosen on held-out folds of the labelled rows; the test rows are not read. Where the start has
-    already learned from some of the labelled rows (a champion), only the others are scored, the same for every option.
+    already learned from some of the labelled rows (a champion), only the others are scored, the same for every option. Where models
+    are measured on these very rows (``evaluation.rows: out_of_fold``), such a start is not taken at all.
     """
     started = time.perf_counter()
     cache = feature_folder(workspace)
     bare = bare_encoder(tuned.backbone, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows, cache_folder=cache)
-    transferred = tuned_encoder(tuned.model, batch_rows=backbone.batch_rows, cache_folder=cache) if tuned.model else None
+    beginning, barred = measurable_start(prepared.target, tuned)
+    transferred = tuned_encoder(beginning, batch_rows=backbone.batch_rows, cache_folder=cache) if beginning else None
     keep = Keep(Path(workspace) / "checkpoints" / folder.name, 60 * finetuning.checkpoint_minutes)
-    options, rule = _options(prepared, tuned, finetuning, bare=bare, transferred=transferred, keep=keep)
+    options, rule = options_of(prepared, tuned, finetuning, bare=bare, transferred=transferred, keep=keep)
     inputs = options[0].rows.inputs
-    scores = score_options(options, folds=finetuning.folds, seed=seed, eligible=unseen_rows(inputs, tuned.model))
+    scores = score_options(options, folds=finetuning.folds, seed=seed, eligible=unseen_rows(inputs, beginning))
     best, searched = scores[0], ""
     if finetuning.search is not None:
         best, searched = search_rates(
-            best, search=finetuning.search, folds=finetuning.folds, seed=seed, eligible=unseen_rows(inputs, tuned.model)
+            best, search=finetuning.search, folds=finetuning.folds, seed=seed, eligible=unseen_rows(inputs, beginning)
         )
     fitted = best.option.method.fit(best.option.start, best.option.rows, heldout=None, setting=best.setting, seed=seed)
     parent = tuned.model if best.option.source else None
     pooling = read_card(Path(parent.path)).pooling if parent else backbone.pooling
     saved = save_model(
         folder / "model", fitted, labels=prepared.target.labels, modality=data.modality, name=prepared.target.name, inputs=inputs,
-        lineage=Lineage(tuned.backbone, pooling, parent),
+        lineage=Lineage(tuned.backbone, pooling, parent), temperature=best.temperature,
     )  # fmt: skip
     shutil.rmtree(keep.folder, ignore_errors=True)
     return TrainedModel(
@@ -68,7 +71,7 @@ def finetune(
         source=best.option.source,
         method=best.option.method.name,
         cross_validation=tuple(score.record for score in scores),
-        reason="; ".join(said for said in (_reason(scores), rule, searched) if said),
+        reason="; ".join(said for said in (_reason(scores), rule, searched, barred) if said),
         trainable_parameters=fitted.trainable_parameters,
         total_parameters=_parameters(best.option.start, fitted),
         curves=_curves(scores, fitted),
@@ -79,7 +82,7 @@ def finetune(
     )
 
 
-def _options(
+def options_of(
     prepared: PreparedData,
     tuned: TunedBackbone,
     finetuning: FineTuningParams,
@@ -136,7 +139,7 @@ def _reason(scores: Sequence[OptionScore]) -> str:
 def _parameters(start: Start, fitted: Fitted) -> int:
     model = (fitted.encoder or start.load()).model
     body: int = sum(parameter.numel() for parameter in model.parameters())
-    return body + fitted.head.weight.size + fitted.head.bias.size
+    return body + fitted.head.numbers
 
 
 def _curves(scores: Sequence[OptionScore], fitted: Fitted) -> tuple[Curve, ...]:

@@ -15,9 +15,11 @@ from rootstock.files import sha256_of_json
 from rootstock.finetuning.augment import augmented, check_augmentations
 from rootstock.finetuning.checkpoint import Checkpoint
 from rootstock.finetuning.frozen_prefix import split_encoder, through_prefix
-from rootstock.finetuning.loop import Group, Optimisation, train
+from rootstock.finetuning.loop import train
+from rootstock.finetuning.optimisation import Group, Optimisation
 from rootstock.finetuning.precision import bfloat16_pays, frozen_in_bfloat16
 from rootstock.finetuning.quick_dropout import quick_dropout
+from rootstock.finetuning.quick_layers import quick_layers
 from rootstock.head import Head, logistic_head
 from rootstock.part import EPOCHS, AugmentationPart, FineTuneMethod, Fitted, Rows, Start
 
@@ -82,7 +84,7 @@ class GradientMethod(FineTuneMethod):
         )  # fmt: skip
         checkpoint = self._checkpoint(start, rows, heldout=heldout, setting=setting, seed=seed)
         wanted = start.bfloat16 and self.in_bfloat16 and _pays(encoder.model)
-        with frozen_in_bfloat16(encoder.model, wanted=wanted), quick_dropout(encoder.model):
+        with frozen_in_bfloat16(encoder.model, wanted=wanted), quick_dropout(encoder.model), quick_layers(encoder.model):
             trained = self._above_the_frozen(adapted, start, rows, heldout=heldout)
             fitted = train(
                 trained.encoder, trained.rows, head=self._first_head(start, trained), heldout=trained.heldout, optimisation=steps,
@@ -195,6 +197,8 @@ def by_depth(model: Any, *, decay: float, epochs_a_layer: int) -> tuple[Group, .
 
 
 def _names_before(model: Any) -> set[str]:
-    """Children that stand before the encoder: embeddings, patches, a stem."""
-    names = [name for name, _ in model.named_children()]
-    return set(names[: names.index("encoder")]) if "encoder" in names else set()
+    """Children that stand before the one with the layers: embeddings, patches, a stem."""
+    layers = {id(layer) for layer in layers_of(model)}
+    children = [(name, {id(part) for part in child.modules()}) for name, child in model.named_children()]
+    first = next((place for place, (_, parts) in enumerate(children) if parts & layers), 0)
+    return {name for name, _ in children[:first]}

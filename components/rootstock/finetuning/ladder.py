@@ -6,24 +6,29 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootstock.backbone import Encoder, locate, new_encoder
 from rootstock.classifier import Classifier
-from rootstock.errors import ParamsError
 from rootstock.files import write_file
 from rootstock.finetuning.crossvalidate import Option, OptionScore, score_options, unseen_rows
-from rootstock.head import log_probabilities
+from rootstock.finetuning.ladder_out_of_fold import climb_out_of_fold
+from rootstock.finetuning.rungs import (
+    answers_of,
+    fit_from_scratch,
+    ladder_table,
+    majority_answers,
+    notes_of_rungs,
+    probe_option,
+    surface_answers,
+)
 from rootstock.params import BackboneParams, DataParams, EvaluationParams, FineTuningParams
-from rootstock.part import FineTuneMethod, Fitted, Modality, Rows, Start, members, parse_part
+from rootstock.part import FineTuneMethod, Fitted, Rows, Start, parse_part
 from rootstock.records import NO_TRANSFER, Artifact, Ladder, PreparedData, TrainedModel, TunedBackbone
 from rootstock.rows import EncoderSource, bare_encoder, feature_folder, label_indices, read_split
+from rootstock.temperature import at_temperature
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-
-#: Penalties of the linear probe and of the classical model, chosen by cross-validation as the model's own are.
-INVERSE_PENALTIES = (0.1, 1.0, 10.0, 100.0)
 
 
 def climb(
@@ -44,80 +49,55 @@ def climb(
     Rungs: ``majority``, ``surface_logistic`` (TF-IDF or pixels, logistic regression), ``from_scratch`` (the same architecture with
     random weights, trained on the labelled rows), ``linear_probe`` (frozen backbone), ``no_transfer`` (the model's own method, its
     setting chosen on the same folds, from the same backbone without any source: what the source is worth is the difference to it).
-    All stand on the backbone of the model.
+    All stand on the backbone of the model. With ``evaluation.rows: out_of_fold``, see ``climb_out_of_fold``.
     """
     import numpy as np
 
+    if evaluation.rows == "out_of_fold":
+        return climb_out_of_fold(
+            prepared, tuned, trained, data=data, backbone=backbone, finetuning=finetuning, evaluation=evaluation,
+            workspace=workspace, seed=seed, folder=folder,
+        )  # fmt: skip
     started = time.perf_counter()
     classes = prepared.target.labels
     train, test = read_split(prepared.target, "train"), read_split(prepared.target, "test")
-    labels = label_indices(list(train["label"]), classes)
+    labels, asked = label_indices(list(train["label"]), classes), list(test["input"])
     bare = bare_encoder(
         tuned.backbone, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows,
         cache_folder=feature_folder(workspace),
     )  # fmt: skip
     rows = bare.rows(prepared.target, "train")
-    test_features = bare.embed(list(test["input"]), rows_sha256=prepared.target.splits["test"].sha256, label="embedding test")
-    probe, penalty = _probe(rows, len(classes), folds=finetuning.folds, seed=seed)
+    test_features = bare.embed(asked, rows_sha256=prepared.target.splits["test"].sha256, label="embedding test")
+    everything = np.ones(len(labels), dtype=bool)
+    scored = score_options([probe_option(rows, len(classes))], folds=finetuning.folds, seed=seed, eligible=everything)
+    probe, penalty = _refit(scored[0], seed=seed)
     control, control_note = _no_transfer(
         trained, finetuning, rows=rows, test=test, test_features=test_features, classes=classes, encoder=bare, seed=seed,
         eligible=unseen_rows(rows.inputs, tuned.model),
     )  # fmt: skip
-    scratch = _from_scratch(tuned.backbone, backbone, data.modality, evaluation.scratch, rows=rows, classes=len(classes), seed=seed)
+    scratch = fit_from_scratch(
+        tuned.backbone, backbone, data.modality, evaluation.scratch, rows=rows, classes=len(classes), seed=seed
+    )
     predictions = {
-        "majority": np.tile(np.bincount(labels, minlength=len(classes)) / len(labels), (len(test), 1)),
-        "surface_logistic": _surface(data.modality, train, test, labels=labels, classes=len(classes)),
-        "from_scratch": _answers(scratch, test, test_features, label="predicting from scratch"),
-        "linear_probe": _answers(probe, test, test_features, label=""),
+        "majority": majority_answers(labels, len(classes), rows=len(test)),
+        "surface_logistic": surface_answers(data.modality, list(train["input"]), labels, asked, classes=len(classes)),
+        "from_scratch": answers_of(scratch, asked, test_features, label="predicting from scratch"),
+        "linear_probe": answers_of(probe, asked, test_features, label=""),
         NO_TRANSFER: control,
     }
     path = folder / "ladder.parquet"
-    write_file(path, lambda temporary: _table(test, predictions, classes).to_parquet(temporary, index=False))
+    write_file(path, lambda temporary: ladder_table(list(test["id"]), predictions, classes).to_parquet(temporary, index=False))
     notes = {
-        "majority": "always the most frequent class",
-        "surface_logistic": "logistic regression on words" if data.modality.name == "text" else "logistic regression on pixels",
-        "from_scratch": f"the same architecture with random weights, {evaluation.scratch.name} on the labelled rows",
+        **notes_of_rungs(data.modality, evaluation),
         "linear_probe": f"logistic regression on the frozen backbone, C = {penalty:g} by cross-validation",
         NO_TRANSFER: control_note,
     }
     return Ladder(predictions=Artifact.of(path), rungs=tuple(predictions), notes=notes, seconds=time.perf_counter() - started)
 
 
-def _table(test: pd.DataFrame, predictions: dict[str, NDArray[np.float64]], classes: tuple[str, ...]) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = {f"{rung}:{name}": p[:, i] for rung, p in predictions.items() for i, name in enumerate(classes)}
-    return pd.DataFrame({"id": test["id"].to_numpy(), **columns})
-
-
-def _surface(
-    modality: Modality, train: pd.DataFrame, test: pd.DataFrame, *, labels: NDArray[np.int64], classes: int
-) -> NDArray[np.float64]:
-    import numpy as np
-    from sklearn.linear_model import LogisticRegression
-
-    inputs = list(train["input"])
-    model = LogisticRegression(C=10.0, max_iter=2000).fit(modality.surface_features(inputs, inputs), labels)
-    probabilities = np.zeros((len(test), classes))
-    probabilities[:, model.classes_] = model.predict_proba(modality.surface_features(inputs, list(test["input"])))
-    return probabilities
-
-
-def _probe(rows: Rows, classes: int, *, folds: int, seed: int) -> tuple[Fitted, float]:
-    import numpy as np
-
-    method = members(FineTuneMethod)["linear_probe"].model_validate({"name": "linear_probe", "regularisations": INVERSE_PENALTIES})
-    option = Option(method, None, Start(_no_encoder, classes, None), rows)
-    return _refit(score_options([option], folds=folds, seed=seed, eligible=np.ones(len(rows.labels), dtype=bool))[0], seed=seed)
-
-
 def _refit(score: OptionScore, *, seed: int) -> tuple[Fitted, float]:
     option = score.option
     return option.method.fit(option.start, option.rows, heldout=None, setting=score.setting, seed=seed), score.setting
-
-
-def _no_encoder() -> Encoder:
-    raise AssertionError("a probe reads features, never the encoder")
 
 
 def _no_transfer(
@@ -139,33 +119,10 @@ def _no_transfer(
         return found[:, [model.labels.index(label) for label in classes]], "the model itself: it learned from no source"
     method = parse_part(FineTuneMethod, trained.settings)  # type: ignore[type-abstract]
     option = Option(method, None, Start(encoder.load, len(classes), None, bfloat16=finetuning.precision == "auto"), rows)
-    fitted, setting = _refit(score_options([option], folds=finetuning.folds, seed=seed, eligible=eligible)[0], seed=seed)
+    score = score_options([option], folds=finetuning.folds, seed=seed, eligible=eligible)[0]
+    fitted, setting = _refit(score, seed=seed)
     note = (
         f"{method.name} on the same labelled rows without {trained.source}, {method.setting_unit} {setting:g} by cross-validation"
     )
-    return _answers(fitted, test, test_features, label="predicting without transfer"), note
-
-
-def _from_scratch(
-    name: str, backbone: BackboneParams, modality: Modality, method: FineTuneMethod, *, rows: Rows, classes: int, seed: int
-) -> Fitted:
-    folder = locate(name)
-
-    def load() -> Encoder:
-        return Encoder(new_encoder(folder, seed), modality.load_processor(folder), modality, backbone.pooling, backbone.batch_rows)
-
-    fitted = method.fit(Start(load, classes, None), rows, heldout=None, setting=None, seed=seed)
-    if fitted.encoder is None:
-        raise ParamsError(
-            f"evaluation.scratch: expected a method that trains the encoder, found '{method.name}', which leaves it as it is; "
-            "choose a method that trains it, such as full"
-        )
-    return fitted
-
-
-def _answers(fitted: Fitted, test: pd.DataFrame, features: NDArray[np.float64], *, label: str) -> NDArray[np.float64]:
-    """(n_test, c) probabilities; ``features`` are the bare backbone's, for what left it as it is."""
-    import numpy as np
-
-    embedded = fitted.encoder.embed(list(test["input"]), label) if fitted.encoder else features
-    return np.exp(log_probabilities(embedded, fitted.head))
+    answers = answers_of(fitted, list(test["input"]), test_features, label="predicting without transfer")
+    return at_temperature(answers, score.temperature), note

@@ -34,4 +34,4 @@ class LinearProbe(FineTuneMethod):
             head = logistic_head(rows.features, rows.labels, classes=start.classes, inverse_penalty=penalty, prior=start.prior)
             if heldout is not None:
                 predicted[penalty] = np.exp(log_probabilities(heldout.features, head))
-        return Fitted(head, None, predicted, (), head.weight.size + head.bias.size)
+        return Fitted(head, None, predicted, (), head.numbers)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Set
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from rootstock.finetuning.adapter import LowRank
+from rootstock.finetuning.adapter import LowRank, full_names
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -16,11 +17,11 @@ class Lora(LowRank):
     name: Literal["lora"] = "lora"
     in_bfloat16: ClassVar[bool] = True
 
-    def config(self, layers: list[int] | None) -> PeftConfig:
+    def config(self, model: Any, places: Set[int] | None) -> PeftConfig:
         """A LoraConfig."""
         from peft import LoraConfig
 
         return LoraConfig(
-            r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout, target_modules=list(self.target_modules),
-            layers_to_transform=layers, bias="none",
+            r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout, bias="none",
+            target_modules=full_names(model, self.target_modules, places),
         )  # fmt: skip

@@ -59,13 +59,15 @@ def sliced_dropout(rate: float) -> Any:
     class SlicedDropout(torch.nn.Module):
         """Masks are slices of one long mask."""
 
-        def forward(self, values: Any) -> Any:
+        def mask(self, values: Any) -> Any:
+            """Of the shape of ``values``: what each is multiplied by."""
             count = values.numel()
-            if not self.training:
-                return values
             if count > LENGTH // 2:
-                return torch.nn.functional.dropout(values, rate)
+                return torch.nn.functional.dropout(torch.ones_like(values), rate)
             start = int(torch.randint(LENGTH - count, ()))
-            return values * _long_mask(rate, values.dtype)[start : start + count].view(values.shape)
+            return _long_mask(rate, values.dtype)[start : start + count].view(values.shape)
+
+        def forward(self, values: Any) -> Any:
+            return values * self.mask(values) if self.training else values
 
     return SlicedDropout().train()

@@ -13,7 +13,6 @@ from rootstock.backbone import content_hash, locate
 from rootstock.classifier import (
     CARD_FILE,
     FORMAT,
-    HEAD_FILE,
     LABELS_FILE,
     TRAINING_ROWS_FILE,
     Base,
@@ -24,8 +23,10 @@ from rootstock.classifier import (
     training_hashes,
 )  # fmt: skip
 from rootstock.files import new_folder, write_text
+from rootstock.fingerprint import seal_model
 from rootstock.part import Fitted, Modality
 from rootstock.records import Artifact
+from rootstock.reload import LOADER_FILE, loader_source
 
 
 @dataclass(frozen=True)
@@ -38,21 +39,26 @@ class Lineage:
 
 
 def save_model(
-    folder: Path, fitted: Fitted, *, labels: Sequence[str], modality: Modality, lineage: Lineage, name: str, inputs: Sequence[Any]
-) -> Artifact:
-    """Write the folder atomically and name it. ``name`` is what the new adapter is called, ``inputs`` the rows learned from."""
-    from safetensors.numpy import save_file
+    folder: Path, fitted: Fitted, *, labels: Sequence[str], modality: Modality, lineage: Lineage, name: str, inputs: Sequence[Any],
+    temperature: float = 1.0,
+) -> Artifact:  # fmt: skip
+    """Write the folder atomically, seal it and name it.
 
+    ``name`` is what the new adapter is called, ``inputs`` the rows learned from; at a ``temperature`` of 1 probabilities are the
+    head's own.
+    """
     parent = Path(lineage.parent.path) if lineage.parent else None
     base = locate(lineage.backbone)
     with new_folder(folder) as draft:
-        card = _write_weights(draft, fitted, labels=labels, modality=modality, lineage=lineage, name=name)
-        save_file({"weight": fitted.head.weight.astype("float32"), "bias": fitted.head.bias.astype("float32")}, draft / HEAD_FILE)
+        card = _write_weights(draft, fitted, labels=labels, modality=modality, lineage=lineage, name=name, temperature=temperature)
+        fitted.head.write(draft)
         _copy_processor(base, draft)
         known = training_hashes(parent) if parent else frozenset()
         write_text(draft / TRAINING_ROWS_FILE, json.dumps(sorted(known | {input_hash(value) for value in inputs})) + "\n")
         write_text(draft / LABELS_FILE, labels_json(labels))
         write_text(draft / CARD_FILE, card.model_dump_json(indent=2) + "\n")
+        write_text(draft / LOADER_FILE, loader_source())
+        seal_model(draft)
     return Artifact.of(folder)
 
 
@@ -67,7 +73,7 @@ def _tidy(adapter: Path) -> None:
 
 
 def _write_weights(
-    draft: Path, fitted: Fitted, *, labels: Sequence[str], modality: Modality, lineage: Lineage, name: str
+    draft: Path, fitted: Fitted, *, labels: Sequence[str], modality: Modality, lineage: Lineage, name: str, temperature: float
 ) -> ModelCard:
     parent = Path(lineage.parent.path) if lineage.parent else None
     before = read_card(parent) if parent else None
@@ -94,6 +100,7 @@ def _write_weights(
         normalise=True,
         base=Base(name=lineage.backbone, sha256=content_hash(locate(lineage.backbone)), included=included),
         adapters=tuple(adapters),
+        temperature=temperature,
     )
 
 

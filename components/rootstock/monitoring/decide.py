@@ -104,7 +104,7 @@ def rows_to_label(data: DataParams, monitoring: MonitoringParams, classes: int) 
     """Rows whose labels make a training and a test part of the configured size; a window's rows where all labels are used."""
     if data.labelled_rows_per_class is None:
         return monitoring.window_rows
-    return math.ceil(data.labelled_rows_per_class * classes / (1 - data.test_fraction))
+    return math.ceil(data.labelled_rows_per_class * classes / (1 - (data.test_fraction or 0)))
 
 
 def _cause(report: DriftReport | None, champion_revision: str, newest_revision: str) -> str:

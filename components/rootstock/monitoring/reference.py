@@ -68,7 +68,7 @@ def reference_rows(target: Dataset, *, rows: int, seed: int) -> pd.DataFrame:
     if found < FEWEST_ROWS:
         raise DataError(
             f"reference of {target.name}: expected at least {FEWEST_ROWS} rows that were not trained on, found {found}; "
-            "raise data.test_fraction or add rows, and train again"
+            "raise data.test_fraction, or add rows (without labels, in a split of another name, will do), and train again"
         )
     return pd.concat(parts, ignore_index=True)[["id", "input"]]
 

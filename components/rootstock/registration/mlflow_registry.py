@@ -57,6 +57,15 @@ class Version:
     aliases: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class RegisteredModel:
+    """What the registry says of a model as a whole."""
+
+    aliases: Mapping[str, str]
+    """alias -> version"""
+    tags: Mapping[str, str]
+
+
 @contextlib.contextmanager
 def service_errors(action: str) -> Iterator[None]:
     """Turn a failure of MLflow, its database or the network into a one-line ServiceError."""
@@ -93,6 +102,11 @@ def tracking(workspace: str) -> Any:
         os.environ.pop("MLFLOW_TRACKING_URI", None)  # set_tracking_uri writes it, and a second workspace would find it there
     with service_errors("open its store"):
         return mlflow.MlflowClient(tracking_uri=uri)
+
+
+def has_store(workspace: str) -> bool:
+    """Whether there is anything to ask: a URI that is set, or a database in the workspace."""
+    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or (Path(workspace) / "mlflow.db").is_file()
 
 
 def find_experiment(client: Any, name: str, workspace: str) -> str:
@@ -191,13 +205,13 @@ def read_record(client: Any, run_id: str, name: str) -> str | None:
         return Path(client.download_artifacts(run_id, wanted, temporary)).read_text(encoding="utf-8") if wanted in kept else None
 
 
-def log_report(run_id: str, path: Path, *, workspace: str) -> None:
-    """Keep a file with a run, under ``report/``. Raises InputError if it is not there."""
+def log_report(run_id: str, path: Path, *, workspace: str, folder: str = "report") -> None:
+    """Keep a file with a run, in the artifact folder ``folder``. Raises InputError if it is not there."""
     if not path.is_file():
         raise InputError(f"{path}: expected a report, found nothing; run 'rootstock run' again")
     client = tracking(workspace)
     with service_errors("keep the report"):
-        client.log_artifact(run_id, str(path), "report")
+        client.log_artifact(run_id, str(path), folder)
 
 
 # ---- models --------------------------------------------------------------------------------------------------------------
@@ -275,8 +289,8 @@ def fetch_model(uri: str, folder: Path) -> Path:
 # ---- versions and aliases ------------------------------------------------------------------------------------------------
 
 
-def find_aliases(client: Any, model: str) -> dict[str, str]:
-    """Alias -> version; empty where the model is not registered yet. A service that fails raises ServiceError instead."""
+def find_model(client: Any, model: str) -> RegisteredModel | None:
+    """Aliases and tags of a model; None where it is not registered yet. A service that fails raises ServiceError instead."""
     from mlflow.exceptions import MlflowException
 
     with service_errors(f"read model '{model}'"):
@@ -284,9 +298,29 @@ def find_aliases(client: Any, model: str) -> dict[str, str]:
             found = client.get_registered_model(model)
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return {}
+                return None
             raise
-        return {alias: str(version) for alias, version in found.aliases.items()}
+        return RegisteredModel({alias: str(version) for alias, version in found.aliases.items()}, dict(found.tags))
+
+
+def find_aliases(client: Any, model: str) -> dict[str, str]:
+    """Alias -> version; empty where the model is not registered yet."""
+    found = find_model(client, model)
+    return dict(found.aliases) if found is not None else {}
+
+
+def has_version(client: Any, model: str, version: str) -> bool:
+    """Whether there is such a version."""
+    from mlflow.exceptions import MlflowException
+
+    with service_errors(f"read version {version} of '{model}'"):
+        try:
+            client.get_model_version(model, version)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
+        return True
 
 
 def find_versions(client: Any, model: str, run_key: str | None = None) -> tuple[Version, ...]:
@@ -333,3 +367,10 @@ def tag_version(client: Any, model: str, version: str, tags: Mapping[str, str]) 
     with service_errors(f"tag version {version} of '{model}'"):
         for key, value in tags.items():
             client.set_model_version_tag(model, version, key, value)
+
+
+def tag_model(client: Any, model: str, tags: Mapping[str, str]) -> None:
+    """Add tags to a registered model."""
+    with service_errors(f"tag model '{model}'"):
+        for key, value in tags.items():
+            client.set_registered_model_tag(model, key, value)

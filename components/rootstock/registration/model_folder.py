@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rootstock.boosted import BoostedHead
 from rootstock.classifier import Classifier, ModelCard, read_card
 from rootstock.errors import DataError, Refusal
 from rootstock.files import new_folder
 from rootstock.records import EvalReport, Measure, PreparedData, TrainedModel
-from rootstock.rows import read_split
+from rootstock.reload import LOADER_FILE, loader_source
+from rootstock.rows import read_split, tested_split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,33 +29,37 @@ Predict = Callable[[Path, Sequence[Any]], "tuple[tuple[str, ...], NDArray[np.flo
 
 
 def package_model(trained: TrainedModel, report: EvalReport, prepared: PreparedData, folder: Path) -> Path:
-    """Copy a trained model to ``folder``, add ``load.py`` and ``README.md``, and return ``folder``.
+    """Copy a trained model to ``folder``, add ``README.md``, and ``load.py`` where it has none, and return ``folder``.
 
     Raises DataError if the trained model is no longer what was recorded.
     """
     if damage := trained.model.damage():
         raise DataError(f"expected the model that was evaluated, but {damage}; run the fine-tuning stage again")
     card = read_card(Path(trained.model.path))
-    loader = Path(__file__).with_name("standalone.py").read_text(encoding="utf-8")
     with new_folder(folder) as temporary:
         shutil.copytree(trained.model.path, temporary, dirs_exist_ok=True)
-        (temporary / "load.py").write_text(loader, encoding="utf-8")
-        (temporary / "README.md").write_text(readme(card, trained, report, prepared), encoding="utf-8")
+        if not (temporary / LOADER_FILE).is_file():  # saved before loaders were sealed with the model
+            (temporary / LOADER_FILE).write_text(loader_source(), encoding="utf-8")
+        is_of_trees = (temporary / BoostedHead.file).is_file()
+        said = readme(card, trained, report, prepared, is_of_trees=is_of_trees)
+        (temporary / "README.md").write_text(said, encoding="utf-8")
     return folder
 
 
-def readme(card: ModelCard, trained: TrainedModel, report: EvalReport, prepared: PreparedData) -> str:
+def readme(card: ModelCard, trained: TrainedModel, report: EvalReport, prepared: PreparedData, *, is_of_trees: bool = False) -> str:
     """The model's card in Markdown: what it is for, what it was made of, how well it does, how to load it."""
     base = "its weights stand in `backbone/`" if card.base.included else f"not included; sha256 `{card.base.sha256}`"
     measures = "\n".join(_row(name, measure) for name, measure in report.measures.items())
     what = "images" if card.modality["name"] == "image" else "texts"
-    packages = "`transformers`, `peft` and `pillow`" if what == "images" else "`transformers` and `peft`"
+    needed = ["transformers", "peft", *(["pillow"] if what == "images" else []), *(["lightgbm"] if is_of_trees else [])]
+    packages = " and ".join([", ".join(f"`{name}`" for name in needed[:-1]), f"`{needed[-1]}`"])
     feed = "printf '%s\\n' first.png second.png" if what == "images" else "printf '%s\\n' 'a text' 'another text'"
     return f"""# {report.dataset}: a classifier of {what}
 
 - Classes: {", ".join(f"`{label}`" for label in card.labels)}
 - Base: `{card.base.name}` ({base})
 - Adapters, merged in this order: {", ".join(f"`{name}`" for name in card.adapters) or "none"}
+- Temperature: {card.temperature:g} (probabilities are calibrated by it; 1 leaves them as they were)
 - Learned from: {_origin(trained, prepared)}
 - Method: {trained.method} ({trained.reason})
 
@@ -117,13 +123,19 @@ def check_round_trip(folder: Path, report: EvalReport, prepared: PreparedData, *
 
 
 def judged_rows(report: EvalReport, prepared: PreparedData) -> pd.DataFrame:
-    """Up to 16 test rows spread over the file: ``id``, ``input``, ``predicted:model``, ``probability:model``."""
+    """Up to 16 test rows spread over the file: ``id``, ``input``, ``predicted:model``, ``probability:model``.
+
+    Out of fold the model itself was not judged but how it was made; its own answers to the rows then stand under ``shipped``.
+    """
     import numpy as np
     import pandas as pd
 
-    kept = ["id", "predicted:model", "probability:model"]
-    predictions = pd.read_parquet(report.predictions.path, columns=kept)
-    rows = read_split(prepared.target, "test")[["id", "input"]].merge(predictions, on="id", validate="one_to_one")
+    name = "shipped" if report.rows == "out_of_fold" else "model"
+    names = {f"predicted:{name}": "predicted:model", f"probability:{name}": "probability:model"}
+    predictions = pd.read_parquet(report.predictions.path, columns=["id", *names]).rename(columns=names)
+    rows = read_split(prepared.target, tested_split(prepared.target))[["id", "input"]].merge(
+        predictions, on="id", validate="one_to_one"
+    )
     if rows.empty:
         raise DataError(f"{report.predictions.path}: expected test rows of {prepared.target.name}, found none; evaluate again")
     return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, CHECKED_ROWS).astype(int))].reset_index(drop=True)

@@ -1,17 +1,22 @@
-"""Which alias a new version gets: the rule, free of any registry."""
+"""Which alias a new version gets: the rules, free of any registry."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from rootstock.records import GateVerdict
+from rootstock.records import EvalReport, GateVerdict
 
 Alias = Literal["champion", "challenger"]
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 PREVIOUS: Final = "previous"
+
+#: Tags of a version: what the gates said; why it is marked for ever; that only the champion could not be scored.
+VERDICT_TAG: Final = "rootstock.verdict"
+TAINTED_TAG: Final = "rootstock.tainted"
+REBASELINE_TAG: Final = "rootstock.champion_not_scored"
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,8 @@ class Placement:
 
     alias: Alias | None
     reason: str
+    waits: bool = False
+    """for a person's approval, without which no alias moves"""
 
 
 def place(verdict: GateVerdict, *, version: str, judged_against: str | None, champion: str | None) -> Placement:
@@ -46,3 +53,24 @@ def place(verdict: GateVerdict, *, version: str, judged_against: str | None, cha
             f"the gates compared version {version} with {before}, but {now}; run again to compare it with what is in production",
         )
     return Placement(CHAMPION, verdict.reason)
+
+
+def hold_for_approval(placement: Placement, *, version: str) -> Placement:
+    """The same version where a person has the last word: one that would be champion waits."""
+    if placement.alias != CHAMPION:
+        return placement
+    how = f"rootstock promote {version} --approve --by NAME --reason ..."
+    return Placement(None, f"{placement.reason}; version {version} waits for approval: {how}", waits=True)
+
+
+def only_champion_missing(verdict: GateVerdict, report: EvalReport) -> str | None:
+    """What hindered the comparison, if nothing but a champion that cannot be scored keeps a version from passing; otherwise None.
+
+    A champion without a measure could be asked about no row at all. A gate that compares with it bears its name.
+    """
+    champion = report.champion
+    if verdict.verdict != "inconclusive" or champion is None or champion.measures:
+        return None
+    open_gates = [result for result in verdict.results if result.verdict != "pass"]
+    hindered = bool(open_gates) and all(each.verdict == "inconclusive" and CHAMPION in each.gate for each in open_gates)
+    return champion.note if hindered else None

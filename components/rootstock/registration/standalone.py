@@ -1,9 +1,11 @@
-"""Classify texts with this model, using nothing but transformers and peft.
+"""Classify texts with this model, using nothing but transformers and peft; and lightgbm, for a head of trees.
 
     python load.py < texts.txt                 one text a line in, one label a line out
     python load.py --base FOLDER < texts.txt   the pretrained base lies in FOLDER
 
-For an image model each line is the path of an image file (Pillow must be installed).
+For an image model each line is the path of an image file (Pillow must be installed). In Python:
+``load(folder).probabilities(inputs)``, an input being a text, or the bytes or the path of an image. A file that is not what it was
+when the model was saved is refused.
 """
 
 from __future__ import annotations
@@ -11,13 +13,70 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.util
+import io
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 BATCH_ROWS = 32
 HASHED = ("*.json", "*.txt", "*.safetensors", "*.model")
+
+
+class Model(NamedTuple):
+    """A loaded model."""
+
+    labels: tuple[str, ...]
+    tensors: Callable[[list[Any]], dict[str, Any]]
+    encode: Callable[[dict[str, Any]], Any]
+    score: Callable[[Any], Any]
+    temperature: float
+
+    def probabilities(self, inputs: Sequence[Any]) -> Any:
+        """(n, c) probabilities of n >= 1 inputs as a NumPy array, the columns in the order of ``labels``."""
+        import torch
+
+        order = sorted(range(len(inputs)), key=lambda row: len(inputs[row]))  # like lengths together: little is padded
+        blocks = []
+        with torch.inference_mode():
+            for start in range(0, len(order), BATCH_ROWS):
+                features = self.encode(self.tensors([inputs[row] for row in order[start : start + BATCH_ROWS]]))
+                blocks.append(torch.softmax(self.score(features) / self.temperature, dim=1))
+        found = torch.empty_like(torch.cat(blocks))
+        found[order] = torch.cat(blocks)
+        return found.numpy()
+
+
+def load(folder: Path, base: str | None = None) -> Model:
+    """The model in a folder; ``base`` is where its pretrained base lies, if not under its own name."""
+    check_files(folder)
+    card = json.loads((folder / "rootstock.json").read_text(encoding="utf-8"))
+    score, encoder = load_head(folder), load_encoder(folder, card, base)
+
+    def encode(tensors: dict[str, Any]) -> Any:
+        features = pool(encoder(**tensors), tensors, encoder.config, card["pooling"]).double()
+        return features / features.norm(dim=1, keepdim=True).clamp(min=1e-12) if card["normalise"] else features
+
+    reader = image_reader(folder, card) if card["modality"]["name"] == "image" else text_reader(folder, card)
+    # Models of the first format have neither a temperature nor a seal.
+    temperature = card["temperature"] if card["format"] > 1 else 1.0
+    return Model(tuple(card["labels"]), reader, encode, score, temperature)
+
+
+def check_files(folder: Path) -> None:
+    """End with one line if a file is not what it was when the model was saved; models of the first format do not say."""
+    seal, card = folder / "seal.json", folder / "rootstock.json"
+    if not seal.is_file():
+        if card.is_file() and json.loads(card.read_text(encoding="utf-8")).get("format") == 1:
+            return
+        sys.exit(f"{folder}: seal.json is missing; get the model again")
+    for name, wanted in json.loads(seal.read_text(encoding="utf-8"))["files"].items():
+        path = folder / name
+        if not path.is_file():
+            sys.exit(f"{folder}: {name} is missing; get the model again")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
+            sys.exit(f"{path}: this is not the file that was saved with the model (its content differs); get the model again")
 
 
 def base_folder(name: str) -> Path:
@@ -59,30 +118,42 @@ def load_encoder(folder: Path, card: dict[str, Any], base: str | None) -> Any:
     return encoder.eval()
 
 
-def text_tensors(folder: Path, card: dict[str, Any], lines: list[str]) -> dict[str, Any]:
-    """Token ids and mask of texts."""
+def text_reader(folder: Path, card: dict[str, Any]) -> Callable[[list[Any]], dict[str, Any]]:
+    """Texts -> token ids and mask."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     limit = min(card["modality"]["max_tokens"], tokenizer.model_max_length)
-    return dict(tokenizer(lines, truncation=True, max_length=limit, padding=True, return_tensors="pt"))
+    return lambda lines: dict(tokenizer(lines, truncation=True, max_length=limit, padding=True, return_tensors="pt"))
 
 
-def image_tensors(folder: Path, card: dict[str, Any], lines: list[str]) -> dict[str, Any]:
-    """Pixels (n, 3, side, side) of image files, made as in training."""
+def image_reader(folder: Path, card: dict[str, Any]) -> Callable[[list[Any]], dict[str, Any]]:
+    """Images -> pixels (n, 3, side, side), made as in training."""
     import numpy as np
     import torch
-    from PIL import Image
 
-    settings = folder / "preprocessor_config.json"
+    settings, side = folder / "preprocessor_config.json", card["modality"]["side"]
     options = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
-    pictures, side = [Image.open(line).convert("RGB") for line in lines], card["modality"]["side"]
     if "image_processor_type" in options or "feature_extractor_type" in options:
-        return {"pixel_values": image_processor(folder, side)(pictures, return_tensors="pt")["pixel_values"].float()}
-    pixels = np.stack([np.asarray(picture.resize((side, side)), dtype=np.float32) / 255 for picture in pictures])
+        processor = image_processor(folder, side)
+        return lambda lines: {
+            "pixel_values": processor([opened(line) for line in lines], return_tensors="pt")["pixel_values"].float()
+        }
     mean = np.asarray(options.get("image_mean", [0.5] * 3), dtype=np.float32)
     deviation = np.asarray(options.get("image_std", [0.5] * 3), dtype=np.float32)
-    return {"pixel_values": torch.from_numpy(((pixels - mean) / deviation).transpose(0, 3, 1, 2).copy())}
+
+    def read(lines: list[Any]) -> dict[str, Any]:
+        pixels = np.stack([np.asarray(opened(line).resize((side, side)), dtype=np.float32) / 255 for line in lines])
+        return {"pixel_values": torch.from_numpy(((pixels - mean) / deviation).transpose(0, 3, 1, 2).copy())}
+
+    return read
+
+
+def opened(image: Any) -> Any:
+    """A Pillow image, from the bytes or the path of one."""
+    from PIL import Image
+
+    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image).convert("RGB")
 
 
 def image_processor(folder: Path, side: int) -> Any:
@@ -121,25 +192,29 @@ def pool(outputs: Any, tensors: dict[str, Any], config: Any, pooling: str) -> An
     return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
 
 
+def load_head(folder: Path) -> Any:
+    """Features (n, d) -> scores (n, c): planes, or boosted trees."""
+    import torch
+
+    if (folder / "head.lightgbm.txt").is_file():
+        import lightgbm
+
+        trees = lightgbm.Booster(model_file=folder / "head.lightgbm.txt")
+        return lambda features: torch.from_numpy(trees.predict(features.numpy(), raw_score=True))
+    from safetensors.torch import load_file
+
+    head = load_file(folder / "head.safetensors")
+    weight, bias = head["weight"].double(), head["bias"].double()
+    return lambda features: features @ weight.T + bias
+
+
 def predict(folder: Path, lines: list[str], base: str | None = None) -> tuple[list[str], Any]:
     """A label for each line, and the probabilities (n, c) in the order of labels.json."""
     import torch
-    from safetensors.torch import load_file
 
-    card = json.loads((folder / "rootstock.json").read_text(encoding="utf-8"))
-    head = load_file(folder / "head.safetensors")
-    encoder = load_encoder(folder, card, base)
-    to_tensors = image_tensors if card["modality"]["name"] == "image" else text_tensors
-    blocks = []
-    with torch.inference_mode():
-        for start in range(0, len(lines), BATCH_ROWS):
-            tensors = to_tensors(folder, card, lines[start : start + BATCH_ROWS])
-            features = pool(encoder(**tensors), tensors, encoder.config, card["pooling"]).double()
-            if card["normalise"]:
-                features = features / features.norm(dim=1, keepdim=True).clamp(min=1e-12)
-            blocks.append(torch.softmax(features @ head["weight"].double().T + head["bias"].double(), dim=1))
-    probabilities = torch.cat(blocks)
-    return [card["labels"][index] for index in probabilities.argmax(dim=1).tolist()], probabilities
+    model = load(folder, base)
+    probabilities = torch.from_numpy(model.probabilities(lines))
+    return [model.labels[index] for index in probabilities.argmax(dim=1).tolist()], probabilities
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
-"""Versions of a registered model: what is in production, what there was, and moving back."""
+"""Versions of a registered model: what is in production and what there was."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -11,9 +12,7 @@ from rootstock.params import RegistrationParams, SimilarityParams
 from rootstock.records import Artifact, EarlierVersion, Incumbent, RowsFile
 from rootstock.registration import mlflow_registry as registry
 from rootstock.registration.mlflow_registry import KEY_TAG, SHA256_TAG, Version
-from rootstock.registration.promotion import CHALLENGER, CHAMPION, PREVIOUS
-
-MOVED_TAG = "rootstock.moved"
+from rootstock.registration.reconcile import reconcile, warn_of_outside_moves
 
 
 def find_incumbent(*, registration: RegistrationParams, similarity: SimilarityParams, workspace: str, folder: Path) -> Incumbent:
@@ -21,11 +20,12 @@ def find_incumbent(*, registration: RegistrationParams, similarity: SimilarityPa
 
     Their model folders are downloaded to ``folder/version-N``, and used again where they still are what was registered. Versions
     that Rootstock did not register, and those with the same weights as a later one, are left out.
+    A promotion that was broken off is completed first, and an alias that something else moved is warned of (see ``reconcile``).
     Raises ServiceError if the registry cannot say, or gives back other weights than were registered.
     """
     client = registry.tracking(workspace)
     model = registration.model
-    number = registry.find_aliases(client, model).get(CHAMPION)
+    number = reconcile(registration=registration, workspace=workspace).champion
     if number is None:
         return Incumbent(version=None, model=None, run_key=None, earlier=())
     versions = registry.find_versions(client, model)
@@ -64,8 +64,13 @@ def list_versions(model: str, *, workspace: str) -> tuple[Version, ...]:
 
 
 def find_version(model: str, alias_or_version: str, *, workspace: str) -> Version:
-    """The version with this number or alias. Raises InputError listing the known ones."""
-    versions = list_versions(model, workspace=workspace)
+    """The version with this number or alias. Warns of an alias that something else than Rootstock has moved.
+
+    Raises InputError listing the known ones.
+    """
+    client = registry.tracking(workspace)
+    warn_of_outside_moves(client, model, workspace)
+    versions = registry.find_versions(client, model)
     wanted = alias_or_version.removeprefix("@")
     for version in versions:
         if wanted == version.version or wanted in version.aliases:
@@ -94,10 +99,11 @@ def find_test_rows(model: str, alias_or_version: str, *, workspace: str) -> Rows
     """
     version = find_version(model, alias_or_version, workspace=workspace)
     text = registry.read_record(registry.tracking(workspace), version.run_id, "prepared_data") if version.run_id else None
-    try:  # this much of the record, so that what else changes in it between releases does not matter
-        file = RowsFile.model_validate(json.loads(text)["target"]["splits"]["test"]) if text is not None else None
-    except (ValueError, KeyError, TypeError):
-        file = None
+    file: RowsFile | None = None
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        # This much of the record, so that what else changes in it between releases does not matter.
+        splits = json.loads(text)["target"]["splits"] if text is not None else {}
+        file = RowsFile.model_validate(splits["test"] if "test" in splits else splits["train"])  # judged out of fold on the latter
     reason = "its run keeps no record of them" if file is None else file.damage()
     if file is None or reason is not None:
         raise DataError(
@@ -105,48 +111,6 @@ def find_test_rows(model: str, alias_or_version: str, *, workspace: str) -> Rows
             "name a file of rows instead"
         )
     return file
-
-
-def promote(model: str, alias_or_version: str, *, reason: str, workspace: str) -> tuple[str | None, str]:
-    """Make a version champion by hand: (champion before, champion now). The one before becomes ``previous``.
-
-    The reason is kept as a tag of the version. Raises InputError for an unknown version.
-    """
-    version = find_version(model, alias_or_version, workspace=workspace)
-    client = registry.tracking(workspace)
-    before = registry.find_aliases(client, model).get(CHAMPION)
-    if before == version.version:
-        return before, before
-    registry.tag_version(client, model, version.version, {MOVED_TAG: reason})
-    make_champion(client, model, version.version, before=before)
-    return before, version.version
-
-
-def rollback(model: str, *, reason: str, workspace: str) -> tuple[str, str]:
-    """Make ``previous`` champion again: (champion before, champion now). The one before keeps no alias.
-
-    Raises InputError if there is no version to go back to; a second rollback in a row is one such case.
-    """
-    client = registry.tracking(workspace)
-    aliases = registry.find_aliases(client, model)
-    if CHAMPION not in aliases or PREVIOUS not in aliases:
-        found = ", ".join(f"{alias}: version {version}" for alias, version in sorted(aliases.items())) or "no alias"
-        raise InputError(f"model '{model}': expected a champion and a previous version to go back to, found {found}; promote one")
-    registry.tag_version(client, model, aliases[CHAMPION], {MOVED_TAG: reason})
-    registry.set_alias(client, model, CHAMPION, aliases[PREVIOUS])
-    registry.set_alias(client, model, PREVIOUS, None)
-    return aliases[CHAMPION], aliases[PREVIOUS]
-
-
-def make_champion(client: object, model: str, version: str, *, before: str | None) -> None:
-    """Move the aliases, in an order that can be broken off anywhere and done again."""
-    if before is not None and before != version:
-        registry.set_alias(client, model, PREVIOUS, before)
-    registry.set_alias(client, model, CHAMPION, version)
-    aliases = registry.find_aliases(client, model)
-    for alias in (CHALLENGER, *((PREVIOUS,) if before is None else ())):
-        if aliases.get(alias) == version:
-            registry.set_alias(client, model, alias, None)
 
 
 def _verified(path: Path, version: Version, model: str) -> Artifact:

@@ -31,6 +31,8 @@ class Predictions:
     """model -> n labels; None where it was not asked (a champion of other labels)"""
     probability: Mapping[str, tuple[float, ...]]
     """model -> n probabilities of the label it predicted"""
+    distributions: Mapping[str, tuple[tuple[float, ...] | None, ...]]
+    """model -> n times the probabilities of all its labels; None where it was not asked. Of the new model and the champion only"""
 
     def right(self, name: str) -> tuple[bool, ...]:
         """Which of the n rows a model has right; a row that it was not asked is not."""
@@ -89,11 +91,16 @@ def read_predictions(report: EvalReport) -> Predictions | None:
         tuple(map(str, frame["label"])),
         {name: _answers(frame[f"predicted:{name}"]) for name in _models(frame.columns, "predicted")},
         {name: tuple(map(float, frame[f"probability:{name}"])) for name in _models(frame.columns, "probability")},
+        {name: _lists(frame[f"probabilities:{name}"]) for name in _models(frame.columns, "probabilities")},
     )
 
 
 def _answers(column: pd.Series[Any]) -> tuple[str | None, ...]:
     return tuple(str(answer) if there else None for answer, there in zip(column, column.notna(), strict=True))
+
+
+def _lists(column: pd.Series[Any]) -> tuple[tuple[float, ...] | None, ...]:
+    return tuple(tuple(map(float, given)) if there else None for given, there in zip(column, column.notna(), strict=True))
 
 
 def _models(columns: Iterable[Any], kind: str) -> list[str]:
@@ -127,20 +134,21 @@ def mistakes(predictions: Predictions, rows: RowsFile | None, *, most: int) -> t
     stated, right = predictions.probability[MODEL], predictions.right(MODEL)
     wrong = [index for index, is_right in enumerate(right) if not is_right]
     worst = sorted(wrong, key=lambda index: (-stated[index], predictions.ids[index]))[:most]
-    inputs = _inputs(rows, {predictions.ids[index] for index in worst})
+    inputs = inputs_of(rows, {predictions.ids[index] for index in worst})
     return tuple(
         Mistake(
             predictions.ids[index],
             predictions.labels[index],
             str(predictions.predicted[MODEL][index]),
             stated[index],
-            *_shown(inputs.get(predictions.ids[index])),
+            *shown(inputs.get(predictions.ids[index])),
         )
         for index in worst
     )
 
 
-def _inputs(rows: RowsFile | None, wanted: set[str]) -> dict[str, object]:
+def inputs_of(rows: RowsFile | None, wanted: set[str]) -> dict[str, object]:
+    """Row id -> input, of the wanted rows; empty where the file is no longer there."""
     import pandas as pd
 
     if rows is None or not Path(rows.path).is_file():
@@ -149,7 +157,8 @@ def _inputs(rows: RowsFile | None, wanted: set[str]) -> dict[str, object]:
     return {str(key): given for key, given in zip(frame["id"], frame["input"], strict=True) if str(key) in wanted}
 
 
-def _shown(given: object) -> tuple[str, str | None]:
+def shown(given: object) -> tuple[str, str | None]:
+    """An input as text, or words about it, and as a data URI if it is a small picture."""
     if given is None:
         return "(the row's input is no longer stored)", None
     if not isinstance(given, bytes):

@@ -36,10 +36,14 @@ class RunRecords:
     """hash of all that the run depends on"""
     started: str
     """UTC, ISO 8601"""
+    trigger: str
+    """what set it off"""
     params: Mapping[str, Any]
     """``params.yaml`` as plain values"""
     environment: Mapping[str, str]
     """package -> version"""
+    backbone_licence: str | None = None
+    """as SPDX writes it; None where it states none"""
     seconds: Mapping[str, float]
     """stage -> seconds, in the order of the run"""
     reused: frozenset[str]
@@ -64,6 +68,11 @@ class RunRecords:
         """The rung that was trained as the model was, but without transfer: what a gain is counted from."""
         rungs = self.evaluation.baselines if self.evaluation is not None else ()
         return next((rung for rung in rungs if rung.name == NO_TRANSFER), None)
+
+    @property
+    def rival(self) -> Scored | None:
+        """The champion as it was scored beside the model."""
+        return self.evaluation.champion if self.evaluation is not None else None
 
     @property
     def claim_alpha(self) -> float:

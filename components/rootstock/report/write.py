@@ -11,6 +11,7 @@ from markupsafe import Markup
 from rootstock.files import write_text
 from rootstock.records import NO_TRANSFER, Artifact, EvalReport, Report, RowsFile
 from rootstock.report.confusion import confused_pairs, matrix
+from rootstock.report.disagreement import BROKEN, MENDED, answered_differently, disagreements
 from rootstock.report.figures.curves import curves
 from rootstock.report.figures.intervals import Interval, intervals
 from rootstock.report.figures.realised import realised
@@ -25,9 +26,11 @@ from rootstock.report.ranked import ranked
 from rootstock.report.run_records import GUARD, RunRecords
 from rootstock.report.transfer import sentence_of, settled
 from rootstock.report.trials import rounds
-from rootstock.report.wording import percent, points
+from rootstock.report.wording import count, percent, points
+from rootstock.rows import tested_split
 
 SHOWN_MISTAKES = 15
+SHOWN_ROWS = 12
 SHOWN_PAIRS = 8
 SHOWN_OUTCOMES = 12
 FILE = "report.html"
@@ -41,6 +44,7 @@ SECTIONS = (
     ("history", "Predicted and realised", "history"),
     ("learning", "Learning", "trained"),
     ("ladder", "Beside the baselines", "evaluation"),
+    ("disagreement", "Against the champion", "rival"),
     ("errors", "Where it errs", "evaluation"),
     ("validation", "Validation", "validation"),
     ("data", "Data", "prepared"),
@@ -49,7 +53,7 @@ SECTIONS = (
 )
 
 #: Sections that other records than those of a stage decide: a run that has none of it ended no earlier.
-OPTIONAL = frozenset({"guard", "trials", "history"})
+OPTIONAL = frozenset({"guard", "trials", "history", "disagreement"})
 
 
 def write_report(run: RunRecords, *, task: str, folder: Path) -> Report:
@@ -89,6 +93,7 @@ def _context(run: RunRecords, task: str) -> dict[str, Any]:
         **_past(run, claim, task),
         **_guard(run, claim),
         **_evaluated(run, predictions, confidence),
+        **_against_champion(run, predictions),
     }
 
 
@@ -160,8 +165,29 @@ def _evaluated(run: RunRecords, predictions: Predictions | None, confidence: flo
     }
 
 
+def _against_champion(run: RunRecords, predictions: Predictions | None) -> dict[str, Any]:
+    if run.evaluation is None or run.rival is None:
+        return {}
+    found = disagreements(predictions, run.evaluation, _test_rows(run), most=SHOWN_ROWS) if predictions is not None else ()
+    differing = answered_differently(predictions) if predictions is not None else {}
+    if predictions is None:
+        reason = "The predictions file is no longer stored"
+    elif not run.rival.measures:
+        reason = "The champion could not be asked about any test row"
+    else:
+        reason = f"Their probabilities were not kept; {count(sum(differing.values()), 'row')} got another answer"
+        reason = reason if differing else "The two give the same answer to every row that both were asked"
+    return {
+        "disagreements": found,
+        "no_disagreement": reason,
+        "split_rows": sum(differing.values()),
+        "mended": differing.get(MENDED, 0),
+        "broken": differing.get(BROKEN, 0),
+    }
+
+
 def _test_rows(run: RunRecords) -> RowsFile | None:
-    return run.prepared.target.splits.get("test") if run.prepared is not None else None
+    return run.prepared.target.splits.get(tested_split(run.prepared.target)) if run.prepared is not None else None
 
 
 def _ladder(run: RunRecords, report: EvalReport) -> list[Interval]:

@@ -9,6 +9,7 @@ from rootstock.classifier import read_card
 from rootstock.errors import InputError
 from rootstock.licence import is_allowed
 from rootstock.params import BackboneParams, SimilarityParams
+from rootstock.part import Modality
 from rootstock.records import CandidateKind, Incumbent, PreparedData, ValidationReport, Value
 from rootstock.similarity.limits import over_limit
 
@@ -33,6 +34,7 @@ def list_candidates(
     validation: ValidationReport,
     incumbent: Incumbent,
     *,
+    modality: Modality,
     backbone: BackboneParams,
     similarity: SimilarityParams,
 ) -> tuple[CandidateSpec, ...]:
@@ -44,7 +46,7 @@ def list_candidates(
     locate(backbone.name)
     specs = [CandidateSpec(name=ALONE, source=ALONE, backbone=backbone.name, kind="backbone", excluded=None)]
     for name in (backbone.name, *backbone.alternatives):
-        trouble = _backbone_trouble(name, first=backbone.name, similarity=similarity)
+        trouble = _backbone_trouble(name, first=backbone.name, modality=modality, similarity=similarity)
         if name != backbone.name:
             specs.append(_spec(ALONE, name, "backbone", first=backbone.name, excluded=trouble))
         specs += [
@@ -75,14 +77,13 @@ def _sources(prepared: PreparedData, validation: ValidationReport, similarity: S
     return found | prepared.unusable_sources
 
 
-def _backbone_trouble(name: str, *, first: str, similarity: SimilarityParams) -> str | None:
+def _backbone_trouble(name: str, *, first: str, modality: Modality, similarity: SimilarityParams) -> str | None:
     try:
-        folder = locate(name)
+        return over_limit(locate(name), name, similarity.limits, modality=modality)
     except InputError as error:
         if name == first:
             raise
         return str(error)
-    return over_limit(folder, name, similarity.limits)
 
 
 def _versions(incumbent: Incumbent) -> list[CandidateSpec]:

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
+import time
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from rootstock.backbone import PACKAGE_PREFIX, load_encoder
+from rootstock.errors import BackboneError
 from rootstock.licence import is_allowed, package_licence
 from rootstock.params import Limits
+from rootstock.part import Modality
 
 #: Inputs timed, and their length in tokens, where a limit on the time of a row is set.
 TIMED_ROWS = 32
 TIMED_TOKENS = 32
 TIMED_REPEATS = 3
+#: Pixels a side of the picture that the processor is given; what comes out of it is timed.
+TIMED_SIDE = 64
 
 
-def over_limit(folder: Path, name: str, limits: Limits) -> str | None:
-    """Why this backbone may not be a candidate: the first limit that it breaks, with both numbers; None if it breaks none."""
+def over_limit(folder: Path, name: str, limits: Limits, *, modality: Modality) -> str | None:
+    """Why this backbone may not be a candidate: the first limit that it breaks, with both numbers; None if it breaks none.
+
+    Where time is limited, raises BackboneError for a backbone that cannot read inputs of the modality.
+    """
     if limits.licences is not None and not is_allowed(licence := find_licence(folder, name), limits.licences):
         return f"the backbone's licence is {licence or 'unknown'}, allowed are {', '.join(limits.licences)}"
     if limits.parameters is not None and (found := count_parameters(folder)) > limits.parameters:
         return f"the backbone has {found:,} parameters, at most {limits.parameters:,} allowed"
     if limits.mib is not None and (mib := weights_mib(folder)) > limits.mib:
         return f"the backbone's weights take {mib:.1f} MiB, at most {limits.mib:g} allowed"
-    if limits.milliseconds_per_row is not None and (ms := milliseconds_per_row(folder)) > limits.milliseconds_per_row:
-        return f"the backbone takes {ms:.1f} ms a row of {TIMED_TOKENS} tokens, at most {limits.milliseconds_per_row:g} allowed"
+    if limits.milliseconds_per_row is not None:
+        cost = milliseconds_per_row(folder, modality)
+        if cost.milliseconds > limits.milliseconds_per_row:
+            allowed = f"at most {limits.milliseconds_per_row:g} allowed"
+            return f"the backbone takes {cost.milliseconds:.1f} ms a row of {cost.size}, {allowed}"
     return None
 
 
@@ -71,25 +85,48 @@ def find_licence(folder: Path, name: str) -> str | None:
     return None
 
 
-@cache
-def milliseconds_per_row(folder: Path) -> float:
-    """Processor time of one row in a batch, the best of three; text backbones read 32 tokens, others their own image size."""
-    import time
+@dataclass(frozen=True)
+class RowCost:
+    """What a row takes."""
 
+    milliseconds: float
+    size: str
+    """of the row, for people"""
+
+
+@cache
+def milliseconds_per_row(folder: Path, modality: Modality) -> RowCost:
+    """Processor time of one row in a batch, the best of three: a text of 32 tokens, or an image as the backbone is shown it.
+
+    Its size is what comes out of the modality's processor: convolutional networks name no size of their own, and read any. Raises
+    BackboneError for a backbone that cannot read it.
+    """
     import torch
 
     model = load_encoder(folder)
-    config = model.config
-    if hasattr(config, "vocab_size"):
-        tensors = {"input_ids": torch.ones((TIMED_ROWS, TIMED_TOKENS), dtype=torch.long)}  # any token: time is all that counts
-    else:
-        size = getattr(config, "image_size", None) or 224
-        tensors = {"pixel_values": torch.zeros((TIMED_ROWS, getattr(config, "num_channels", 3), size, size))}
+    tensors, size = _timed_rows(folder, modality)
     tensors = {key: tensor.to(model.device) for key, tensor in tensors.items()}
     timings = []
-    with torch.inference_mode():
-        for _ in range(TIMED_REPEATS):
-            started = time.process_time()
-            model(**tensors)
-            timings.append(time.process_time() - started)
-    return 1000 * min(timings) / TIMED_ROWS
+    try:
+        with torch.inference_mode():
+            for _ in range(TIMED_REPEATS):
+                started = time.process_time()
+                model(**tensors)
+                timings.append(time.process_time() - started)
+    except (ValueError, TypeError) as error:  # a vision transformer of another image size, a backbone of another modality
+        raise BackboneError(f"{folder}: expected a backbone that reads {size}, found {error}; see data.modality") from error
+    return RowCost(1000 * min(timings) / TIMED_ROWS, size)
+
+
+def _timed_rows(folder: Path, modality: Modality) -> tuple[dict[str, Any], str]:
+    import torch
+
+    if modality.name == "text":  # any token: time is all that counts
+        return {"input_ids": torch.ones((TIMED_ROWS, TIMED_TOKENS), dtype=torch.long)}, f"{TIMED_TOKENS} tokens"
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (TIMED_SIDE, TIMED_SIDE)).save(buffer, format="PNG")
+    tensors = modality.tensors([buffer.getvalue()] * TIMED_ROWS, modality.load_processor(folder))
+    high, wide = tensors["pixel_values"].shape[-2:]
+    return tensors, f"{high} x {wide} pixels"

@@ -39,7 +39,7 @@ def rank(
 ) -> SourceRanking:
     """Score every candidate on the same labelled rows, predict each one's gain over no transfer, and choose one or none."""
     started = time.perf_counter()
-    specs = list_candidates(prepared, validation, incumbent, backbone=backbone, similarity=similarity)
+    specs = list_candidates(prepared, validation, incumbent, modality=data.modality, backbone=backbone, similarity=similarity)
     scored = [
         score_candidate(
             spec, prepared, incumbent, data=data, backbone=backbone, similarity=similarity, workspace=workspace, seed=seed

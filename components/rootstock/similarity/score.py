@@ -132,7 +132,7 @@ def _key(
             prepared.target.labels,
             source,
             {name: model.sha256 for name, model in versions.items() if model is not None},
-            [data.modality.model_dump(mode="json"), backbone.pooling],
+            [data.modality.model_dump(mode="json"), data.renamed_labels, backbone.pooling],
             [metric.model_dump(mode="json") for metric in similarity.metrics],
             [similarity.label_match_cosine, similarity.unlabelled_rows],
             seed,
@@ -185,8 +185,10 @@ def _score(
         card = read_card(folder)
         say = partial(log_probabilities, head=Classifier.load_head(folder), normalise=card.normalise)
         said = say(target.features)
-        matched = {label: label for label in prepared.target.labels if label in card.labels}
-        pair = Pair(target, None, said, card.labels, scaled(target.features), data.modality, seed, more)
+        known = {data.renamed_labels.get(label, label): label for label in card.labels} | {label: label for label in card.labels}
+        matched = {label: known[label] for label in prepared.target.labels if label in known}
+        names = rename_classes(card.labels, matched)
+        pair = Pair(target, None, said, names, scaled(target.features), data.modality, seed, more)
     else:
         pair = Pair(target, None, None, (), scaled(target.features), data.modality, seed, more)
     scores = {metric.name: metric.measure(pair) for metric in similarity.metrics}

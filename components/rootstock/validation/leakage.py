@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from rootstock.near_duplicates import near_duplicates
+from rootstock.near_images import near_images
 from rootstock.normal_form import normal_inputs
 from rootstock.part import Check
 from rootstock.validation.result import check_result, share_of
@@ -21,8 +22,9 @@ class Leakage(Check):
     """At most ``max_share`` of the test rows stand, exactly or nearly, among the training rows.
 
     Exactly: equal in normal form (images: equal bytes). Nearly, for texts: a Jaccard similarity of their character 5-grams of
-    ``similarity`` or more. A source is held against the target's test rows: learning from those flatters every result. Copies
-    that were found when the data were prepared are gone from it; what this check finds is what is left, for whatever reason.
+    ``similarity`` or more; for images: such a correlation of their pixels, whole or cut by a pixel. A source is held against the
+    target's test rows: learning from those flatters every result. Copies that were found when the data were prepared are gone from
+    it; what this check finds is what is left, for whatever reason.
     """
 
     name: Literal["leakage"] = "leakage"
@@ -39,6 +41,9 @@ class Leakage(Check):
         if dataset.modality == "text" and len(train) and len(test):
             rest = test[~exact]
             near[~exact] = near_duplicates(list(rest), sorted(set(train)), similarity=self.similarity)
+        if dataset.modality == "image" and len(train) and len(test):
+            images, known = rows.loc[test.index[~exact], "input"], rows.loc[train.index, "input"]
+            near[~exact] = near_images(images.tolist(), known.tolist(), similarity=self.similarity)
         leaked = exact | near
         share = share_of(int(leaked.sum()), len(test))
         return check_result(

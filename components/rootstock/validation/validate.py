@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rootstock.errors import DataError
 from rootstock.params import ValidationParams
 from rootstock.records import Artifact, CheckResult, Dataset, PreparedData, ValidationReport
+from rootstock.rows import tested_split
 from rootstock.validation.great_expectations_suite import Schema, run_suites
 from rootstock.validation.input_length import InputLength
 from rootstock.validation.leakage import Leakage
@@ -36,7 +37,7 @@ def validate(prepared: PreparedData, *, validation: ValidationParams, folder: Pa
         for check in validation.checks:
             rows = frames[dataset.name]
             if isinstance(check, Leakage) and dataset is not prepared.target:
-                rows = _beside_target_test(rows, frames[prepared.target.name])
+                rows = _beside_target_test(rows, frames[prepared.target.name], prepared.target)
             results.append(check.inspect(rows, dataset))
         results += [result for result in expected if result.dataset == dataset.name]
     return ValidationReport(
@@ -90,10 +91,11 @@ def _schema(dataset: Dataset, validation: ValidationParams) -> Schema:
     )
 
 
-def _beside_target_test(source_rows: pd.DataFrame, target_rows: pd.DataFrame) -> pd.DataFrame:
+def _beside_target_test(source_rows: pd.DataFrame, target_rows: pd.DataFrame, target: Dataset) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.concat([source_rows, target_rows[target_rows["split"] == "test"]], ignore_index=True)
+    is_tested = target_rows["split"] == tested_split(target)
+    return pd.concat([source_rows, target_rows[is_tested].assign(split="test")], ignore_index=True)
 
 
 def _failures(results: list[CheckResult], dataset: str, validation: ValidationParams) -> str:

@@ -37,8 +37,8 @@ def command(params_file: Path, overrides: tuple[str, ...], as_json: bool, force:
 def _text(document: dict[str, object]) -> str:
     registration = document["registration"]
     said = {
-        "promoted": "promoted", "challenger": "kept as challenger", "refused": "refused", "unchanged": "nothing changed",
-        "invalid data": "the data was refused",
+        "promoted": "promoted", "challenger": "kept as challenger", "waiting": "waits for approval",
+        "refused": "refused", "unchanged": "nothing changed", "invalid data": "the data was refused",
     }[str(document["status"])]  # fmt: skip
     reason = registration["reason"] if isinstance(registration, dict) else ""
     version = f"version {registration['version']} " if isinstance(registration, dict) and registration["version"] else ""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import PositiveFloat, model_validator
 
-from rootstock.finetuning.augmentation.row_by_row import border_colour, each_image
 from rootstock.part import Augmentation
+from rootstock.row_by_row import border_colour, each_image
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from rootstock.finetuning.augmentation.row_by_row import each_text
 from rootstock.finetuning.augmentation.wordnet import open_wordnet
 from rootstock.part import Augmentation
+from rootstock.row_by_row import each_text
 
 if TYPE_CHECKING:
     import numpy as np

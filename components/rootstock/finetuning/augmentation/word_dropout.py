@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from rootstock.finetuning.augmentation.row_by_row import each_text
 from rootstock.part import Augmentation
+from rootstock.row_by_row import each_text
 
 if TYPE_CHECKING:
     import numpy as np

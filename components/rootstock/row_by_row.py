@@ -1,4 +1,4 @@
-"""What every augmentation does alike: a generator of its own for each row, and images opened and written again."""
+"""What every augmentation and perturbation does alike: a generator of its own for each row, and images opened and written again."""
 
 from __future__ import annotations
 

@@ -1,0 +1,207 @@
+"""Does the model err about as often for every group?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import permutations
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from rootstock.errors import DataError, unknown_name
+from rootstock.evaluation.slices import LABEL, LENGTH, column_of, value_names
+from rootstock.evaluation.two_groups import newcombe_interval
+from rootstock.paired import POWER, more_rows
+from rootstock.part import Gate
+from rootstock.power import fewest_rows, power_to_bound_gap, smallest_difference
+from rootstock.records import Detectable, GateResult, Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from rootstock.part import Sample
+    from rootstock.records import EvalReport
+
+#: Of a group with fewer rows that count, nothing is ever shown.
+FEWEST_ROWS = 2
+
+
+@dataclass(frozen=True)
+class Group:
+    """How often the model errs for one group."""
+
+    name: str
+    wrong: int
+    rows: int
+    """that can be wrong in this way"""
+
+    @property
+    def rate(self) -> float:
+        """Share of them that is."""
+        return self.wrong / self.rows
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Two groups, the one that is served worse first."""
+
+    worse: Group
+    better: Group
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float:
+        """Difference of their rates."""
+        return self.worse.rate - self.better.rate
+
+    def __str__(self) -> str:
+        return f"{self.value:+.3f} ({self.low:+.3f} to {self.high:+.3f}) of {self.worse.name} over {self.better.name}"
+
+
+class FairnessGap(Gate):
+    """The model's error rate differs between no two groups by ``at_most`` or more.
+
+    Groups are the values of ``column`` (one in ``data.columns.keep``, or ``length`` of texts), or those named in ``groups`` (null
+    takes all). ``rate``: ``error``, the share of rows wrong; ``false_positive``, the share of rows of other classes that are called
+    ``of``; ``false_negative``, the share of rows of class ``of`` that are not.
+
+    - Pass: for every two groups the upper limit of the difference is below ``at_most``, Newcombe's at the one-sided ``alpha``.
+      Error rate: where two groups differ by ``at_most`` or more the gate passes with a probability of about ``alpha`` at most; as
+      every pair has to hold, no correction is needed.
+    - Fail: for some two groups the lower limit is above ``at_most``, at ``alpha`` over the number of ordered pairs (Bonferroni).
+      Error rate: where no two groups differ by more than ``at_most`` it fails with a probability of about ``alpha`` at most.
+    - Inconclusive between, and where a group has no more than one row that counts: it is named.
+    """
+
+    name: Literal["fairness_gap"] = "fairness_gap"
+    column: str
+    groups: Annotated[tuple[str, ...], Field(min_length=2)] | None
+    rate: Literal["error", "false_positive", "false_negative"]
+    of: str | None
+    at_most: Annotated[float, Field(gt=0, lt=1)]
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
+
+    @field_validator("of")
+    @classmethod
+    def _goes_with_the_rate(cls, value: str | None, info: ValidationInfo) -> str | None:
+        rate = info.data.get("rate")
+        if rate is not None and (rate == "error") != (value is None):
+            raise ValueError(f"expected null with rate: error, and a class with the other rates, found {value} with rate: {rate}")
+        return value
+
+    def decide(self, report: EvalReport, rows: pd.DataFrame, *, level: float) -> GateResult:
+        groups = self._groups(report, rows)
+        if small := [group for group in groups if group.rows < FEWEST_ROWS]:
+            names = ", ".join(f"{group.name} ({group.rows})" for group in small)
+            reason = (
+                f"nothing can be shown of {self.column} {names} with so few rows that can be wrong in this way; "
+                "about 100 more labelled test rows of each would be a beginning, or name the others in groups"
+            )
+            return self._result("inconclusive", f"{len(groups)} groups", reason)
+        if len(groups) < 2:
+            reason = f"all test rows are of {self.column} {groups[0].name}; add labelled test rows of another to compare it with"
+            return self._result("inconclusive", "1 group", reason)
+        widest, verdict, reason = self._judge(groups, report.variance_inflation)
+        return self._result(verdict, str(widest), reason)
+
+    def _groups(self, report: EvalReport, rows: pd.DataFrame) -> list[Group]:
+        where = f"gate {self.name}"
+        names = value_names(column_of(rows, self.column, where=f"{where}: column"), bins=None)
+        known = sorted(set(names.tolist()))
+        if unknown := [name for name in self.groups or () if name not in known]:
+            raise DataError(f"{where}: groups: {unknown_name(f'value of {self.column}', unknown[0], known)}")
+        if self.of is not None and self.of not in report.labels:
+            raise DataError(f"{where}: of: {unknown_name('label', self.of, report.labels)}")
+        counts, wrong = self._errors(rows)
+        return [Group(name, int(wrong[names == name].sum()), int(counts[names == name].sum())) for name in self.groups or known]
+
+    def _errors(self, rows: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """(n,) rows that can be wrong in this way, and those that are."""
+        import numpy as np
+
+        label, said = rows["label"].to_numpy(), rows["predicted:model"].to_numpy()
+        if self.rate == "error":
+            return np.ones(len(rows), dtype=bool), said != label
+        counts = (label == self.of) == (self.rate == "false_negative")
+        return counts, counts & (said != label if self.rate == "false_negative" else said == self.of)
+
+    def _judge(self, groups: list[Group], inflation: float) -> tuple[Gap, Verdict, str]:
+        pairs = list(permutations(groups, 2))
+        gaps = [_gap(worse, better, self.alpha, inflation) for worse, better in pairs]
+        strict = [_gap(worse, better, self.alpha / len(pairs), inflation) for worse, better in pairs]
+        widest = max(gaps, key=lambda gap: gap.value)
+        if shown := [gap for gap in strict if gap.low > self.at_most]:
+            return widest, "fail", f"{self._what()} differs by more than {self.at_most:g}: {max(shown, key=lambda gap: gap.value)}"
+        unsettled = [gap for gap in gaps if gap.high >= self.at_most]
+        if not unsettled:
+            return widest, "pass", f"{self._what()} differs by less than {self.at_most:g} between all groups, at most {widest}"
+        hardest = max(unsettled, key=self._times)
+        total = sum(group.rows for group in groups)
+        needed = math.ceil(total * self._times(hardest)) if math.isfinite(self._times(hardest)) else None
+        reason = f"{self._what()} is not shown to differ by less than {self.at_most:g}: {hardest}; {more_rows(needed, total)}"
+        return widest, "inconclusive", reason
+
+    def _times(self, gap: Gap) -> float:
+        """So many times the rows would settle a gap that stays what it is."""
+        distance = self.at_most - gap.value
+        half = gap.high - gap.value if distance > 0 else gap.value - gap.low
+        z, more = (NormalDist().inv_cdf(chance) for chance in (1 - self.alpha, POWER))
+        return (half / distance * (1 + more / z)) ** 2 if abs(distance) > 1e-9 else math.inf
+
+    def _what(self) -> str:
+        return f"the {self.rate.replace('_', ' ')} rate" + (f" of {self.of}" if self.of is not None else "")
+
+    def _result(self, verdict: Verdict, observed: str, reason: str) -> GateResult:
+        required = f"{self._what()} within {self.at_most:g} between groups of {self.column} (alpha {self.alpha:g})"
+        return GateResult(gate=self.name, verdict=verdict, observed=observed, required=required, reason=reason)
+
+    def detectable(self, sample: Sample, *, level: float, wanted: float | None) -> tuple[Detectable, ...]:
+        """The chance counted is that of a pass where all groups have one rate; classes are taken to be as frequent in each."""
+        named = sample.slice_rows.get(self.column, {})
+        rows = [named[name] for name in self.groups or named if name in named]
+        if len(rows) < 2:
+            return ()
+        share, rate = self._expected(sample)
+        wanted = wanted or self.at_most
+
+        def power(total: float, gap: float) -> float:
+            return power_to_bound_gap([total * n / sum(rows) * share for n in rows], gap, rate=rate, level=self.alpha)
+
+        return (
+            Detectable(
+                gate=self.name,
+                question=f"a gap in {self._what()} between {len(rows)} groups of {self.column} that is excluded, if there is none",
+                rows=sum(rows),
+                level=self.alpha,
+                smallest=smallest_difference(lambda gap: power(sum(rows), gap)),
+                wanted=wanted,
+                rows_needed=fewest_rows(lambda total: power(total, wanted)),
+            ),
+        )
+
+    def _expected(self, sample: Sample) -> tuple[float, float]:
+        """Share of the rows that can be wrong in this way, and of those the share that is."""
+        error = 1 - sample.accuracy
+        if self.of is None:
+            return 1.0, error
+        share = sample.class_rows.get(self.of, 0) / max(sample.rows, 1)
+        if self.rate == "false_negative":
+            return share, error
+        return 1 - share, min(1.0, error * share / max(1 - share, 1e-9))
+
+    def kept_columns(self) -> tuple[str, ...]:
+        return () if self.column in (LABEL, LENGTH) else (self.column,)
+
+
+def _gap(worse: Group, better: Group, alpha: float, inflation: float) -> Gap:
+    """Limits as for ``rows / inflation`` independent rows of each group (see ``EvalReport.variance_inflation``)."""
+    wrong, rows = (
+        (first / inflation, second / inflation) for first, second in ((worse.wrong, better.wrong), (worse.rows, better.rows))
+    )
+    low, high = newcombe_interval(wrong, rows, confidence=1 - 2 * alpha)
+    return Gap(worse, better, low, high)

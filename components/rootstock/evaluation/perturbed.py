@@ -1,0 +1,42 @@
+"""The model's answers to the test rows as they might have come in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rootstock.evaluation.predictions import answer_columns, checked_probabilities
+from rootstock.files import sha256_of_json
+from rootstock.part import Perturbation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rootstock.classifier import Classifier
+
+#: Between a model's name and that of the perturbation it was asked under.
+UNDER = "~"
+
+
+def perturbed_columns(
+    model: Classifier, test: pd.DataFrame, *, labels: Sequence[str], perturbations: Sequence[Perturbation], seed: int
+) -> list[pd.DataFrame]:
+    """``predicted:model~NAME`` and ``probability:model~NAME`` for n rows under each perturbation; nothing for none.
+
+    A row's change depends on the seed, the perturbation and the row's id, not on the rows beside it. Raises DataError for
+    probabilities that are none.
+    """
+    place = [model.labels.index(label) for label in labels]
+    ids = list(test["id"])
+    found = []
+    for each in perturbations:
+        # One row at a time: what a generator draws for a row hangs on its place, and a place on the rows beside it.
+        inputs = [
+            each.perturb([value], seed=int(sha256_of_json([seed, each.name, row])[:8], 16))[0]
+            for row, value in zip(ids, test["input"], strict=True)
+        ]
+        probabilities = checked_probabilities(
+            model.predict(inputs).probabilities, ids=ids, classes=len(model.labels), where=f"model under {each.name}"
+        )
+        found.append(answer_columns(f"model{UNDER}{each.name}", probabilities[:, place], labels))
+    return found

@@ -1,0 +1,94 @@
+"""The rungs of the baseline ladder, each a fit on some rows and its answers to others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rootstock.backbone import Encoder, locate, new_encoder
+from rootstock.errors import ParamsError
+from rootstock.finetuning.crossvalidate import Option
+from rootstock.head import log_probabilities
+from rootstock.params import BackboneParams, EvaluationParams
+from rootstock.part import FineTuneMethod, Fitted, Modality, Rows, Start, members
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+#: Penalties of the linear probe and of the classical model, chosen by cross-validation as the model's own are.
+INVERSE_PENALTIES = (0.1, 1.0, 10.0, 100.0)
+
+
+def notes_of_rungs(modality: Modality, evaluation: EvaluationParams) -> dict[str, str]:
+    """What the rungs are that need no choice."""
+    return {
+        "majority": "always the most frequent class",
+        "surface_logistic": f"logistic regression on {'words' if modality.name == 'text' else 'pixels'}",
+        "from_scratch": f"the same architecture with random weights, {evaluation.scratch.name} on the labelled rows",
+    }
+
+
+def ladder_table(ids: Sequence[str], predictions: dict[str, NDArray[np.float64]], classes: tuple[str, ...]) -> pd.DataFrame:
+    """``id``, then ``NAME:LABEL`` probabilities of n rows."""
+    import pandas as pd
+
+    columns = {f"{rung}:{name}": p[:, i] for rung, p in predictions.items() for i, name in enumerate(classes)}
+    return pd.DataFrame({"id": list(ids), **columns})
+
+
+def majority_answers(labels: NDArray[np.int64], classes: int, *, rows: int) -> NDArray[np.float64]:
+    """(rows, c), each the share of the classes among the labels."""
+    import numpy as np
+
+    return np.tile(np.bincount(labels, minlength=classes) / len(labels), (rows, 1))
+
+
+def surface_answers(
+    modality: Modality, inputs: Sequence[Any], labels: NDArray[np.int64], asked: Sequence[Any], *, classes: int
+) -> NDArray[np.float64]:
+    """(n_asked, c) of a logistic regression on TF-IDF or pixels, fitted on inputs and their labels (n,)."""
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=10.0, max_iter=2000).fit(modality.surface_features(inputs, inputs), labels)
+    probabilities = np.zeros((len(asked), classes))
+    probabilities[:, model.classes_] = model.predict_proba(modality.surface_features(inputs, asked))
+    return probabilities
+
+
+def probe_option(rows: Rows, classes: int) -> Option:
+    """The linear probe on the features of the frozen backbone."""
+    method = members(FineTuneMethod)["linear_probe"].model_validate({"name": "linear_probe", "regularisations": INVERSE_PENALTIES})
+    return Option(method, None, Start(_no_encoder, classes, None), rows)
+
+
+def _no_encoder() -> Encoder:
+    raise AssertionError("a probe reads features, never the encoder")
+
+
+def fit_from_scratch(
+    name: str, backbone: BackboneParams, modality: Modality, method: FineTuneMethod, *, rows: Rows, classes: int, seed: int
+) -> Fitted:
+    """The architecture of the backbone ``name`` with random weights, trained. Raises ParamsError if ``method`` trains none."""
+    folder = locate(name)
+
+    def load() -> Encoder:
+        return Encoder(new_encoder(folder, seed), modality.load_processor(folder), modality, backbone.pooling, backbone.batch_rows)
+
+    fitted = method.fit(Start(load, classes, None), rows, heldout=None, setting=None, seed=seed)
+    if fitted.encoder is None:
+        raise ParamsError(
+            f"evaluation.scratch: expected a method that trains the encoder, found '{method.name}', which leaves it as it is; "
+            "choose a method that trains it, such as full"
+        )
+    return fitted
+
+
+def answers_of(fitted: Fitted, inputs: Sequence[Any], features: NDArray[np.float64], *, label: str) -> NDArray[np.float64]:
+    """(n, c) probabilities of n inputs; ``features`` (n, d) are the bare backbone's, for what left it as it is."""
+    import numpy as np
+
+    embedded = fitted.encoder.embed(list(inputs), label) if fitted.encoder else features
+    return np.exp(log_probabilities(embedded, fitted.head))

@@ -1,0 +1,97 @@
+"""One step on one batch: its gradients, in pieces that fit into memory, then the optimizer's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rootstock.finetuning.batch_statistics import normalisations, set_statistics
+from rootstock.finetuning.head_layer import scores
+from rootstock.finetuning.optimisation import Group, Optimisation, new_optimizer, new_schedule
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rootstock.backbone import Encoder
+
+GRADIENT_NORM = 1.0
+
+
+class Stepper:
+    """Optimizer and schedule, with the loss that they lower."""
+
+    def __init__(
+        self, encoder: Encoder, layer: Any, labels: NDArray[np.int64], *, groups: Sequence[Group], optimisation: Optimisation,
+        note: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        import torch
+
+        self.encoder, self.layer, self.steps, self._note = encoder, layer, optimisation, note
+        self.trained = [*(parameter for group in groups for parameter in group.parameters), *layer.parameters()]
+        self.optimizer = new_optimizer(groups, layer, optimisation)
+        self.schedule = new_schedule(self.optimizer, optimisation, rows=len(labels))
+        device = encoder.model.device
+        self.labels = torch.tensor(labels, device=device)  # a copy: features and labels may be read-only
+        self.class_weights = _class_weights(labels, len(layer.bias), device) if optimisation.balanced else None
+        self.normalisations = normalisations(encoder.model)
+        self.piece_rows = optimisation.batch_rows
+
+    def step(self, inputs: Sequence[Any], indices: NDArray[np.int64]) -> float:
+        """One step on the rows of these indices; gives their mean loss. Nothing moves where that is not finite."""
+        import torch
+
+        while True:
+            random = torch.get_rng_state()
+            try:
+                loss = self.gradients(inputs, indices)
+                break
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not _out_of_memory(error) or self.piece_rows == 1:
+                    raise
+                self.piece_rows = max(1, min(self.piece_rows, len(indices)) // 2)
+                torch.set_rng_state(random)
+                self._note(f"out of memory; batches of {self.steps.batch_rows} rows are computed {self.piece_rows} at a time")
+        if math.isfinite(loss):
+            torch.nn.utils.clip_grad_norm_(self.trained, GRADIENT_NORM)
+            self.optimizer.step()
+            self.schedule.step()
+        return loss
+
+    def gradients(self, inputs: Sequence[Any], indices: NDArray[np.int64]) -> float:
+        """Leave the gradients of the mean loss with the parameters; gives that loss."""
+        import torch
+
+        self.optimizer.zero_grad(set_to_none=True)
+        total = 0.0
+        for start in range(0, len(indices), self.piece_rows):
+            piece = indices[start : start + self.piece_rows]
+            set_statistics(self.normalisations, rows=len(piece))
+            tensors = self.encoder.modality.tensors([inputs[i] for i in piece], self.encoder.processor)
+            losses = torch.nn.functional.cross_entropy(
+                scores(self.encoder, self.layer, tensors), self.labels[piece], weight=self.class_weights,
+                label_smoothing=self.steps.label_smoothing, reduction="none",
+            )  # fmt: skip
+            loss = losses.sum() / len(indices)
+            total += float(loss.item())
+            if not math.isfinite(total):
+                return total
+            loss.backward()  # type: ignore[no-untyped-call]
+        return total
+
+
+def _class_weights(labels: NDArray[np.int64], classes: int, device: Any) -> Any:
+    """(c,) by which each class counts the same; their mean over rows is 1."""
+    import numpy as np
+    import torch
+
+    counts = np.bincount(labels, minlength=classes)
+    shares = len(labels) / np.maximum(counts * np.count_nonzero(counts), 1)
+    return torch.tensor(shares, dtype=torch.float32, device=device)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)

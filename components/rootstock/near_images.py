@@ -1,0 +1,85 @@
+"""Near duplicates between two lists of images: the same picture re-encoded, lit a little otherwise, or cut by a pixel.
+
+Pictures are compared as small thumbnails by the correlation of their pixels, which brightness and contrast do not change. That
+suits pictures of few pixels: a perceptual hash keeps a bit for each of its 64 places, of 8 x 8 pixels those are all, and cutting a
+row away moves every one. At a correlation of 0.99, of 898 handwritten digits one is taken for another of 899, and no printed one.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Pixels a side of a thumbnail at most; smaller pictures are compared at their own size.
+LARGEST_SIDE, SMALLEST_SIDE = 16, 4
+#: Share of a side that a cut may take away, one pixel at least.
+CUT_SHARE = 0.02
+#: Which sides are cut, (left, upper, right, lower): none, each alone, all.
+CUTS = ((0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1), (1, 1, 1, 1))
+#: Pairs compared at a time: bounds the memory, not the result.
+BLOCK_PAIRS = 4_000_000
+
+
+def near_images(images: Sequence[bytes], known: Sequence[bytes], *, similarity: float) -> NDArray[np.bool_]:
+    """(n,) for each of n images: whether one of ``known``, or that with an edge cut, correlates with it by ``similarity`` (0..1].
+
+    Either may be the one that was cut. An image that cannot be read, or of one colour throughout, is near no other.
+    """
+    import numpy as np
+
+    found = np.zeros(len(images), dtype=bool)
+    ones, others = [_opened(data) for data in images], [_opened(data) for data in known]
+    sides = [min(picture.size) for picture in (*ones, *others) if picture is not None]
+    if not sides or not images or not known:
+        return found
+    side = max(SMALLEST_SIDE, min(LARGEST_SIDE, *sides))
+    left, right = _thumbnails(ones, side), _thumbnails(others, side)
+    block = max(1, BLOCK_PAIRS // len(known))
+    for start in range(0, len(images), block):
+        part = slice(start, start + block)
+        alike = np.zeros(len(left[0][part]), dtype=bool)
+        for cut in range(len(CUTS)):
+            alike |= (left[0][part] @ right[cut].T >= similarity).any(axis=1)
+            alike |= (left[cut][part] @ right[0].T >= similarity).any(axis=1)
+        found[part] = alike
+    return found
+
+
+def _opened(data: Any) -> Any:
+    from PIL import Image as Pictures
+    from PIL import UnidentifiedImageError
+
+    try:
+        return Pictures.open(io.BytesIO(data)).convert("RGB")
+    except (UnidentifiedImageError, Pictures.DecompressionBombError, OSError, TypeError, ValueError, SyntaxError):
+        return None
+
+
+def _thumbnails(pictures: Sequence[Any], side: int) -> list[NDArray[np.float32]]:
+    """A (n, 3 * side * side) array a cut, rows of mean zero and length one, or all zero."""
+    import numpy as np
+
+    found = np.zeros((len(CUTS), len(pictures), 3 * side * side), dtype=np.float32)
+    for row, picture in enumerate(pictures):
+        for cut, small in enumerate(_cut(picture, side) if picture is not None else ()):
+            pixels = np.asarray(small, dtype=np.float32).ravel()
+            pixels -= pixels.mean()
+            length = float(np.linalg.norm(pixels))
+            found[cut, row] = pixels / length if length > 0 else 0.0
+    return list(found)
+
+
+def _cut(picture: Any, side: int) -> Iterator[Any]:
+    from PIL import Image as Pictures
+
+    wide, high = picture.size
+    step_x, step_y = max(1, round(CUT_SHARE * wide)), max(1, round(CUT_SHARE * high))
+    for left, upper, right, lower in CUTS:
+        box = (left * step_x, upper * step_y, wide - right * step_x, high - lower * step_y)
+        if box[0] < box[2] and box[1] < box[3]:
+            yield picture.resize((side, side), Pictures.Resampling.BILINEAR, box=box)

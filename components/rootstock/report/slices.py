@@ -1,0 +1,42 @@
+"""The model's accuracy in each slice of the test rows that the evaluation kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rootstock.records import SLICE, EvalReport
+from rootstock.report.predictions import MODEL
+
+
+@dataclass(frozen=True)
+class SliceAccuracy:
+    """Rows that have one value in a kept column."""
+
+    column: str
+    value: str
+    rows: int
+    accuracy: float
+    low: float
+    """of a 95 % Wilson interval"""
+    high: float
+
+
+def slice_accuracies(report: EvalReport) -> tuple[SliceAccuracy, ...]:
+    """Of every value of every slice column, the least accurate first in each; empty where there is none or the file is gone."""
+    import pandas as pd
+    from statsmodels.stats.proportion import proportion_confint
+
+    path = Path(report.predictions.path)
+    if not path.is_file():
+        return ()
+    frame = pd.read_parquet(path)
+    right = frame[f"predicted:{MODEL}"].astype(str) == frame["label"].astype(str)
+    found = []
+    for name in (column for column in frame.columns if column.startswith(SLICE)):
+        for given, held in right.groupby(frame[name].astype(str)):
+            low, high = proportion_confint(int(held.sum()), len(held), alpha=0.05, method="wilson")
+            found.append(
+                SliceAccuracy(name.removeprefix(SLICE), str(given), len(held), float(held.mean()), float(low), float(high))
+            )
+    return tuple(sorted(found, key=lambda each: (each.column, each.accuracy, each.value)))
