@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run loop images test check lock clean
+.PHONY: run loop images test units flows check lock clean
 
 run: $(READY)
 	$(BIN)/rootstock data demo --params params.yaml
@@ -17,8 +17,15 @@ images: $(READY)
 	$(BIN)/rootstock data demo --images --params params-images.yaml
 	$(BIN)/rootstock run --params params-images.yaml
 
+# Side by side: flows mostly wait for one process after the other.
 test: $(READY)
-	$(BIN)/pytest
+	+$(MAKE) --no-print-directory --jobs=2 --output-sync=line units flows
+
+units: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --ignore tests/flows
+
+flows: $(READY)
+	$(BIN)/pytest tests/flows -p no:cacheprovider
 
 check: $(READY)
 	$(BIN)/ruff check components flows tests benchmarks
