@@ -7,8 +7,8 @@ The rule, in this order, among the methods that the params list:
 2. fewer than 8 labelled rows a class: a linear probe;
 3. otherwise the method that trains the fewest layers, if its training is predicted to fit into the budget; else a linear probe.
 
-``benchmarks/few_labels.py`` is the table behind it: with 5 rows a class training gains a point at most over a probe, at 2 to 30 times
-the seconds; and with a source's head the probe was ahead.
+``benchmarks/few_labels.py`` is the table behind it: with 5 rows a class training gains a point at most over a probe, at 2 to
+30 times the seconds; and with a source's head the probe was ahead.
 """
 
 from __future__ import annotations
