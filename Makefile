@@ -19,7 +19,7 @@ images: $(READY)
 
 # Side by side: flows mostly wait for one process after the other.
 test: $(READY)
-	+$(MAKE) --no-print-directory --jobs=2 --output-sync=line units flows
+	+$(MAKE) --no-print-directory --jobs=2 units flows
 
 units: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --ignore tests/flows
