@@ -109,7 +109,9 @@ def beating(folder: Path, *, every: float = BEAT_SECONDS) -> Iterator[None]:
         while not over.wait(every):
             count += 1
             with contextlib.suppress(OSError):  # a flow that is done has removed the folder
-                (folder / BEAT_FILE).write_text(str(count), encoding="utf-8")
+                unread = folder / f".{BEAT_FILE}"
+                unread.write_text(str(count), encoding="utf-8")
+                unread.replace(folder / BEAT_FILE)  # who reads meanwhile finds the last beat, not an empty file
 
     thread = threading.Thread(target=beat, name="beat", daemon=True)
     thread.start()
