@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from statistics import NormalDist
 
+from rootstock.evaluation.wilson import wilson_interval
 from rootstock.records import Measure
 
 
@@ -23,11 +23,11 @@ def widened_measures(measures: Mapping[str, Measure], *, inflation: float, confi
 
 
 def _accuracy(measure: Measure, inflation: float, confidence: float) -> Measure:
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    n, share = measure.n / inflation, measure.value
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return measure.model_copy(update={"low": max(0.0, min(centre - half, share)), "high": min(1.0, max(centre + half, share))})
+    import numpy as np
+
+    n = measure.n / inflation
+    low, high = wilson_interval(np.array([measure.value * n]), np.array([n]), confidence=confidence)
+    return measure.model_copy(update={"low": float(low[0]), "high": float(high[0])})
 
 
 def _stretched(measure: Measure, factor: float) -> Measure:
