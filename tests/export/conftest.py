@@ -51,6 +51,11 @@ def write_folder(folder: Path, base: Path, inputs: list[Any], labels: list[str],
 
 
 @pytest.fixture(scope="session")
+def write_model() -> Callable[..., Path]:
+    return write_folder
+
+
+@pytest.fixture(scope="session")
 def text_model(
     tiny_backbone: Path, topic_texts: Callable[..., tuple[list[str], list[str]]], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
