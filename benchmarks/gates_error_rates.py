@@ -44,7 +44,7 @@ TEST_ROWS = 500
 GAIN, LOSS, GAP = 0.02, 0.05, 0.03
 SUPERIORITY = AgainstChampion(claim="superiority", measure="accuracy", margin=None)
 SLICES = WorstSlice(columns=("tenth",), baseline="none", margin=LOSS, alpha=0.05, min_rows=50, bins=10)
-FAIR = FairnessGap(column="group", groups=None, rate="error", of=None, at_most=GAP, alpha=0.05)
+FAIR = FairnessGap(groups={"group": None}, rate="error", of=None, at_most=GAP, alpha=0.05)
 ENOUGH, REFUSED = 0.8, 0.9
 
 Mask = NDArray[np.bool_]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rootstock import processes
 from rootstock.backbone import Encoder, Features
 from rootstock.errors import DataError
 from rootstock.files import sha256_of_json, write_file
@@ -29,12 +30,13 @@ def embed_cached(
     wrong by more than ``KEPT_PRECISION``. What is returned is what is kept: the first answer equals every later one.
     """
     paths = [cache_folder / f"{sha256_of_json([*key, pooling])[:32]}.npy" for pooling in ("last", "mean")]
-    kept = [_read_kept(path, len(inputs)) for path in paths]
-    if any(features is None for features in kept):
-        made = load().embed_layers(inputs, label)
-        for path, features in zip(paths, (made.last, made.layer_mean), strict=True):
-            _keep(path, features)
+    with processes.first_alone():
         kept = [_read_kept(path, len(inputs)) for path in paths]
+        if any(features is None for features in kept):
+            made = load().embed_layers(inputs, label)
+            for path, features in zip(paths, (made.last, made.layer_mean), strict=True):
+                _keep(path, features)
+            kept = [_read_kept(path, len(inputs)) for path in paths]
     last, layer_mean = (_computable(features, path) for features, path in zip(kept, paths, strict=True))
     return Features(last, layer_mean)
 

@@ -105,6 +105,21 @@ def smallest_difference(power: Callable[[float], float], *, wanted: float = POWE
     return high
 
 
+def detectable_by(
+    power: Callable[[int, float], float], *, gate: str, question: str, rows: int, level: float, wanted: float | None
+) -> Detectable:
+    """What a gate can tell where ``power`` is its chance to find a difference, given the rows and the difference."""
+    return Detectable(
+        gate=gate,
+        question=question,
+        rows=rows,
+        level=level,
+        smallest=smallest_difference(partial(power, rows)),
+        wanted=wanted,
+        rows_needed=fewest_rows(partial(_of_rows, power, wanted)) if wanted is not None else None,
+    )
+
+
 def paired_detectables(
     gate: str,
     sample: Sample,
@@ -133,15 +148,7 @@ def paired_detectables(
         (excluded, exclude_level, loss, wanted if wanted is not None else margin),
     )
     return tuple(
-        Detectable(
-            gate=gate,
-            question=question,
-            rows=rows,
-            level=level,
-            smallest=smallest_difference(partial(power, rows)),
-            wanted=difference,
-            rows_needed=fewest_rows(partial(_of_rows, power, difference)) if difference is not None else None,
-        )
+        detectable_by(power, gate=gate, question=question, rows=rows, level=level, wanted=difference)
         for question, level, power, difference in asked
         if question is not None
     )

@@ -10,17 +10,17 @@ import base64
 import importlib.util
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rootstock.errors import Refusal
+from rootstock.peak_memory import peak_mib
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,6 @@ ENVIRONMENT = {
 #: Rows asked one by one for their time, after some that are not timed: the first calls allocate.
 TIMED_ROWS = 60
 WARM_UP_ROWS = 3
-KIB_PER_MIB = 1024
 
 
 @dataclass(frozen=True)
@@ -123,25 +122,14 @@ def answer(model: Any, inputs: list[Any]) -> dict[str, Any]:
     return {"probabilities": probabilities, "milliseconds": np.array(milliseconds), "peak_mib": peak_mib()}
 
 
-def peak_mib() -> float:
-    """Most memory this process has held so far.
+def answer_as_asked(module: str, answer: Callable[[Any, list[Any]], dict[str, Any]]) -> None:
+    """Main program of ``python -m MODULE FOLDER INPUTS ANSWERS``: write what ``answer`` says of the inputs, as NumPy's .npz.
 
-    The operating system's own count for a process begins with that of the process which started it, so where Linux tells what this
-    program alone has held, that is taken.
+    Exits with 1 and the reason on standard output if the model in FOLDER cannot be loaded or does not answer.
     """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        for line in status.read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / KIB_PER_MIB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB
-
-
-def main() -> None:
-    """``FOLDER INPUTS ANSWERS``: write ``ANSWERS`` (NumPy's .npz), or the reason why not to standard output."""
     import numpy as np
 
-    parser = argparse.ArgumentParser(prog="python -m rootstock.reload", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {module}")
     for name in ("folder", "inputs", "answers"):
         parser.add_argument(name, type=Path)
     given = parser.parse_args()
@@ -160,4 +148,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer_as_asked("rootstock.reload", answer)

@@ -39,7 +39,7 @@ class Finding:
 def examine(params: Params) -> tuple[Finding, ...]:
     """Look at everything in turn; one fault hides no other."""
     looks: tuple[Callable[[Params], Finding], ...] = (
-        versions, opt_outs, data_registry, backbone, prefect_server, work_pool, mlflow_server, disk, leftovers,
+        versions, opt_outs, data_registry, backbone, prefect_server, work_pool, training_processes, mlflow_server, disk, leftovers,
     )  # fmt: skip
     return tuple(look(params) for look in looks)
 
@@ -134,6 +134,20 @@ def work_pool(params: Params) -> Finding:
     except httpx.HTTPError as error:
         return Finding("training", False, f"on work pool {pool}, whose server does not answer ({type(error).__name__})")
     return Finding("training", True, f"on work pool {pool}; workers online: {', '.join(names) or 'any'}")
+
+
+def training_processes(params: Params) -> Finding:
+    """How many processes train together, and whether this machine has as many GPUs, if it has any."""
+    count, pool = params.compute.finetuning.processes, params.compute.finetuning.work_pool
+    if count == 1 or pool is not None:
+        return Finding("processes", True, "one trains" if count == 1 else f"{count} train together, on a worker's machine")
+    from rootstock_flows import in_processes
+
+    try:
+        in_processes.require_gpus(count)
+    except RootstockError as error:
+        return Finding("processes", False, str(error))
+    return Finding("processes", True, f"{count} train together, {'a GPU each' if in_processes.gpus_here() else 'on the CPU'}")
 
 
 def mlflow_server(params: Params) -> Finding:

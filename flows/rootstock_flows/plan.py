@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from rootstock.data import registry
 from rootstock.params import Params
-from rootstock.records import Incumbent, PreparedData, Record, Resolution, SourceRanking, TunedBackbone, Value
+from rootstock.part import FineTuneMethod
+from rootstock.records import Incumbent, PreparedData, Record, Resolution, TrainedModel, TunedBackbone, Value
 from rootstock.rows import read_split
 from rootstock.stages import STAGES, find_stage, load_intact, run_key, run_stage, stage_folder, stage_key
 
 from rootstock_flows.document import RUN_FILE
 from rootstock_flows.embeddings import embedding_mark
 from rootstock_flows.ranking_table import aligned
-from rootstock_flows.rates import TYPICAL, Measured, from_runs, from_sample, measure_embedding, measured_runs
-from rootstock_flows.workload import Sizes, candidates_of, rounds_at_most, search_passes, sizes_from_cards, sizes_of, work_of
+from rootstock_flows.rates import TYPICAL, Measured, from_runs, from_sample, measure_forward, measured_runs
+from rootstock_flows.workload import (
+    Forward,
+    Sizes,
+    candidates_of,
+    methods_of,
+    rounds_at_most,
+    rule_of,
+    search_passes,
+    sizes_from_cards,
+    sizes_of,
+    work_of,
+)
 
 #: Stages that only look something up: they are run for the plan too, for what they find decides what is kept.
 LOOK_UPS = ("resolve", "incumbent", "history", "looks")
 #: Of these, what a run that finds nothing changed does without.
 AFTER_THE_LOOKING = ("history", "looks")
-#: The stage ``rank`` is planned as what it consists of.
-PARTS_OF_RANK = ("embed", "score")
+#: Stages that are planned as what they consist of: ``reload`` asks the model as it ships, in a process of its own.
+PARTS = {"rank": ("embed", "score"), "evaluate": ("measure", "reload")}
+STAGE_OF = {part: stage for stage, parts in PARTS.items() for part in parts}
 
 
 class Step(Value):
@@ -59,11 +73,18 @@ def make_plan(params: Params, *, price_per_hour: float | None = None) -> Plan:
     assert isinstance(resolution, Resolution) and isinstance(incumbent, Incumbent)  # noqa: PT018
     prepared = kept.get(PreparedData)
     sizes = sizes_of(prepared) if isinstance(prepared, PreparedData) else _sizes_ahead(resolution, params)
-    work = _work(kept, sizes, incumbent, params)
     unchanged = incumbent.run_key == key and (Path(params.workspace) / "runs" / key[:16] / RUN_FILE).is_file()
+
+    @cache
+    def forward() -> Forward:
+        return _measured_now(kept, params, resolution)
+
+    has_budget = params.finetuning.choose == "auto" and params.finetuning.budget_minutes is not None
+    known = forward() if has_budget and not unchanged and TrainedModel not in kept else None
+    work = _work(kept, sizes, incumbent, params, methods=methods_of(sizes, params, forward=known))
     steps = tuple(
-        with_search(step, sizes, params) if step.stage == "finetune" and not step.cached else step
-        for step in _steps(kept, work, params, resolution, unchanged=unchanged)
+        _of_finetuning(step, sizes, params, forward=known) if step.stage == "finetune" and not step.cached else step
+        for step in _steps(kept, work, params, forward=forward, unchanged=unchanged)
     )
     seconds = sum(step.seconds for step in steps)
     cost = None if price_per_hour is None else seconds * price_per_hour / 3600
@@ -93,7 +114,14 @@ def _sizes_ahead(resolution: Resolution, params: Params) -> Sizes:
     return sizes_from_cards(registry.read_card(place, resolution.target), sources, params.data)
 
 
-def _work(kept: Mapping[type[Record], Record], sizes: Sizes, incumbent: Incumbent, params: Params) -> dict[str, int]:
+def _work(
+    kept: Mapping[type[Record], Record],
+    sizes: Sizes,
+    incumbent: Incumbent,
+    params: Params,
+    *,
+    methods: Sequence[FineTuneMethod],
+) -> dict[str, int]:
     """What is to be done at most, as far as it is not decided yet what will be learned from."""
     versions = (incumbent.model is not None) + len(incumbent.earlier)
     tuned = kept.get(TunedBackbone)
@@ -103,6 +131,7 @@ def _work(kept: Mapping[type[Record], Record], sizes: Sizes, incumbent: Incumben
         candidates=candidates_of(sizes, params, versions=versions),
         tuned_rows=tuned.rows if isinstance(tuned, TunedBackbone) else max(sizes.sources.values(), default=0),
         rounds=rounds_at_most(sizes, params),
+        methods=methods,
     )
     prepared = kept.get(PreparedData)
     if isinstance(prepared, PreparedData):
@@ -117,13 +146,18 @@ def _rows_to_embed(prepared: PreparedData, params: Params) -> int:
 
 
 def _steps(
-    kept: Mapping[type[Record], Record], work: dict[str, int], params: Params, resolution: Resolution, *, unchanged: bool
+    kept: Mapping[type[Record], Record],
+    work: dict[str, int],
+    params: Params,
+    *,
+    forward: Callable[[], Forward],
+    unchanged: bool,
 ) -> tuple[Step, ...]:
     past = measured_runs(params.workspace)
-    names = [part for stage in STAGES for part in (PARTS_OF_RANK if stage.name == "rank" else (stage.name,))]
+    names = [part for stage in STAGES for part in PARTS.get(stage.name, (stage.name,)) if part != "reload" or work[part]]
     cached = {name for name in names if _is_cached(name, kept, work, unchanged=unchanged)}
     unmeasured = [name for name in names if name not in cached and name not in past]
-    sample = _sample_rate(kept, params, resolution) if any(name not in LOOK_UPS for name in unmeasured) else 0.0
+    sample = 1 / forward().rows_per_second if any(name not in LOOK_UPS for name in unmeasured) else 0.0
     return tuple(
         Step(stage=name, work=work[name], seconds=0.0, cached=True, basis="kept")
         if name in cached
@@ -135,9 +169,9 @@ def _steps(
 def _is_cached(name: str, kept: Mapping[type[Record], Record], work: Mapping[str, int], *, unchanged: bool) -> bool:
     if name in LOOK_UPS:
         return unchanged and name in AFTER_THE_LOOKING
-    if name in PARTS_OF_RANK:
-        return unchanged or SourceRanking in kept or (name == "embed" and work["embed"] == 0)
-    return unchanged or find_stage(name).output in kept
+    if name == "embed" and work["embed"] == 0:
+        return True
+    return unchanged or find_stage(STAGE_OF.get(name, name)).output in kept
 
 
 def _step(name: str, work: int, past: tuple[Measured, ...], sample: float) -> Step:
@@ -149,9 +183,16 @@ def _step(name: str, work: int, past: tuple[Measured, ...], sample: float) -> St
     return Step(stage=name, work=work, seconds=round(seconds, 2), cached=False, basis=basis)
 
 
-def with_search(step: Step, sizes: Sizes, params: Params) -> Step:
+def _of_finetuning(step: Step, sizes: Sizes, params: Params, *, forward: Forward | None) -> Step:
+    """With what a search adds, and with what the rule makes of the budget, where there is one."""
+    found = with_search(step, sizes, params, methods=methods_of(sizes, params, forward=forward))
+    chosen = rule_of(sizes, params, forward=forward) if forward else None
+    return found.model_copy(update={"basis": f"{found.basis}; {chosen.reason}"}) if chosen else found
+
+
+def with_search(step: Step, sizes: Sizes, params: Params, *, methods: Sequence[FineTuneMethod] | None = None) -> Step:
     """The step of fine-tuning with the time that a search of learning rates adds: all its trials, or all its minutes."""
-    search, passes = params.finetuning.search, search_passes(sizes, params)
+    search, passes = params.finetuning.search, search_passes(sizes, params, methods=methods)
     if search is None or passes is None:
         return step
     each = max(0.0, step.seconds - TYPICAL["finetune"].fixed) / step.work
@@ -160,20 +201,20 @@ def with_search(step: Step, sizes: Sizes, params: Params) -> Step:
     return step.model_copy(update={"seconds": round(seconds, 2), "work": step.work + passes.afterwards, "basis": basis})
 
 
-def _sample_rate(kept: Mapping[type[Record], Record], params: Params, resolution: Resolution) -> float:
+def _measured_now(kept: Mapping[type[Record], Record], params: Params, resolution: Resolution) -> Forward:
     prepared = kept.get(PreparedData)
     if isinstance(prepared, PreparedData):
         rows = read_split(prepared.target, "train")
     else:
         rows = registry.read_rows(Path(resolution.registry), resolution.target)
-    return measure_embedding(list(rows["input"]), params)
+    return measure_forward(list(rows["input"]), params)
 
 
 def plan_text(plan: Plan) -> str:
     """The plan as a table with its sum."""
     rows: list[dict[str, object]] = [
         {
-            "stage": f"rank: {step.stage}" if step.stage in PARTS_OF_RANK else step.stage,
+            "stage": f"{STAGE_OF[step.stage]}: {step.stage}" if step.stage in STAGE_OF else step.stage,
             "row passes": "" if step.work == 1 else f"{step.work:,}",
             "seconds": "" if step.cached else f"{step.seconds:.1f}",
             "kept": "yes" if step.cached else "no",

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rootstock.errors import ParamsError
+from rootstock.finetuning.gradient import layers_of
+from rootstock.finetuning.pace import rows_per_second
 from rootstock.params import Params, parse_params
 from rootstock.part import FineTuneMethod
 from rootstock.records import PreparedData, load_json
 from rootstock.rows import bare_encoder, feature_folder
 
-from rootstock_flows.workload import sizes_of, work_of
+from rootstock_flows.workload import Forward, sizes_of, work_of
 
 #: So many runs, the newest, say how fast this machine is.
 RUNS = 10
-#: Rows embedded to measure, where there is no run yet.
-SAMPLE_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ TYPICAL: dict[str, Typical] = {
     "resolve": Typical(0.5, 0.0), "incumbent": Typical(2.5, 0.0), "history": Typical(0.5, 0.0), "looks": Typical(0.2, 0.0),
     "prepare": Typical(1.0, 0.02),
     "validate": Typical(6.0, 0.02), "embed": Typical(1.0, 1.0), "score": Typical(2.0, 0.1), "select": Typical(0.5, 1.5),
-    "tune": Typical(0.5, 2.0), "finetune": Typical(0.5, 1.5), "ladder": Typical(0.5, 1.5), "evaluate": Typical(1.0, 0.6),
-    "decide": Typical(0.2, 0.0), "register": Typical(2.0, 0.0),
+    "tune": Typical(0.5, 2.0), "finetune": Typical(0.5, 1.5), "ladder": Typical(0.5, 1.5), "measure": Typical(0.5, 1.0),
+    "reload": Typical(6.0, 1.0), "decide": Typical(0.2, 0.0), "register": Typical(2.0, 0.0),
 }  # fmt: skip
 
 
@@ -80,12 +79,24 @@ def _measured(document: Mapping[str, Any]) -> Iterable[tuple[str, Measured]]:
     if params.finetuning.search is not None:
         work["finetune"] = 0  # its time is the search's budget as much as the rows'
     work["embed"] = sum(each["rows"] for each in scoring["embeddings"]) if scoring else 0
-    took = dict(document["seconds"])
+    took = {stage: seconds for stage, seconds in document["seconds"].items() if stage not in document["reused"]}
     if scoring:
         took |= {"embed": scoring["embedding_seconds"], "score": scoring["scoring_seconds"]}
+    if "evaluate" in took:
+        took |= _parts_of_evaluate(took["evaluate"], (document.get("evaluation") or {}).get("reloading"))
     for stage, seconds in took.items():
-        if stage not in document["reused"] and work.get(stage):
+        if work.get(stage):
             yield stage, Measured(work[stage], seconds)
+
+
+def _parts_of_evaluate(seconds: float, reloading: Mapping[str, Any] | None) -> dict[str, float]:
+    """What an evaluation took in its own process, and what the model took that was reloaded in another, as far as it answered."""
+    if reloading is None:
+        return {"measure": seconds}
+    if not reloading.get("seconds"):  # of another version, which did not tell them apart
+        return {}
+    measured = {"measure": max(0.0, seconds - reloading["seconds"])}
+    return measured if reloading["failure"] else {**measured, "reload": reloading["seconds"]}
 
 
 def _compared(params: Params, document: Mapping[str, Any]) -> tuple[FineTuneMethod, ...]:
@@ -109,8 +120,8 @@ def from_sample(stage: str, work: int, seconds_per_row: float) -> float:
     return TYPICAL[stage].fixed + work * TYPICAL[stage].passes * seconds_per_row
 
 
-def measure_embedding(inputs: Sequence[Any], params: Params) -> float:
-    """Seconds that the first backbone takes to embed a row, by embedding up to 64 of ``inputs`` now; nothing is kept."""
+def measure_forward(inputs: Sequence[Any], params: Params) -> Forward:
+    """How fast the first backbone embeds rows, by embedding up to 64 of ``inputs`` now; nothing is kept."""
     from rootstock.backbone import Encoder
 
     source = bare_encoder(
@@ -118,8 +129,4 @@ def measure_embedding(inputs: Sequence[Any], params: Params) -> float:
         cache_folder=feature_folder(params.workspace),
     )  # fmt: skip
     encoder: Encoder = source.load()
-    sample = list(inputs)[:SAMPLE_ROWS]
-    encoder.embed(sample[:4], "warming up")
-    started = time.perf_counter()
-    encoder.embed(sample, "measuring")
-    return (time.perf_counter() - started) / len(sample)
+    return Forward(len(layers_of(encoder.model)), rows_per_second(encoder, inputs))

@@ -27,9 +27,10 @@ from rootstock.records import (
     ValidationReport,
 )
 from rootstock.registration.kept import kept_history, kept_incumbent
-from rootstock.stages import STAGES, Stage, run_stage, stage_folder, stage_key
+from rootstock.stages import STAGES, Stage, stage_folder, stage_key
 
 from rootstock_flows.describe import describe
+from rootstock_flows.in_processes import run_stage_as_asked
 from rootstock_flows.session import say
 
 FOLDER = "reproduce"
@@ -130,7 +131,7 @@ def reproduce(decision: Entry, *, params: Params) -> Reproduction:
 def _run(stage: Stage, records: dict[type[Record], Record], params: Params, run_key: str) -> None:
     started = time.perf_counter()
     folder = stage_folder(stage, stage_key(stage, records, params), params.workspace)
-    record = run_stage(stage, records, params=params, folder=folder, run_key=run_key)
+    record = run_stage_as_asked(stage, records, params=params, folder=folder, run_key=run_key)
     records[stage.output] = record
     say(f"  {stage.name:<10} {describe(record)}  {time.perf_counter() - started:.1f} s")
     if isinstance(record, ValidationReport) and not record.passed:

@@ -15,11 +15,12 @@ from rootstock.errors import ServiceError
 from rootstock.files import sha256_of_json
 from rootstock.params import Params, parse_params
 from rootstock.records import Record, SourceRanking
-from rootstock.stages import BY_HAND, Stage, find_stage, load_intact, run_stage, stage_folder, stage_key
+from rootstock.stages import BY_HAND, Stage, find_stage, load_intact, stage_folder, stage_key
 
 from rootstock_flows.describe import describe
 from rootstock_flows.embeddings import Scoring
 from rootstock_flows.handover import StageDone, not_shared
+from rootstock_flows.in_processes import run_stage_as_asked
 from rootstock_flows.scoring import score_side_by_side
 from rootstock_flows.session import clean_output, say
 
@@ -48,7 +49,7 @@ def run_step(
     with clean_output():
         records: dict[type[Record], Record] = {kind: kind.load(Path(inputs[kind.__name__])) for kind in step.inputs}
         given = parse_params(params, "params.yaml")
-        run_stage(step, records, params=given, folder=Path(folder), run_key=run_key, trigger=trigger)
+        run_stage_as_asked(step, records, params=given, folder=Path(folder), run_key=run_key, trigger=trigger)
     return folder
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rootstock.finetuning.choose_method import Circumstances, choose_method
+from rootstock.finetuning.choose_method import Chosen, Circumstances, choose_method
 from rootstock.params import DataParams, Params
 from rootstock.part import FineTuneMethod
 from rootstock.records import PreparedData
+from rootstock.reload import TIMED_ROWS, WARM_UP_ROWS
 from rootstock.rows import tested_split
 
 #: Deeper than any backbone: a method that names no layers is taken to train all of them.
@@ -73,18 +74,38 @@ def _labelled(split: Mapping[str, int], data: DataParams | None) -> dict[str, in
     return {label: rows for label, rows in split.items() if label and (wanted is None or label in wanted)}
 
 
-def methods_of(sizes: Sizes, params: Params) -> tuple[FineTuneMethod, ...]:
-    """Methods that fine-tuning will compare: all of them, or with ``choose: auto`` the one that its rule takes for so many rows.
+@dataclass(frozen=True)
+class Forward:
+    """The first backbone on this machine."""
 
-    A source's head and the budget may still turn the rule to a linear probe, which takes less. Raises ParamsError as the rule does.
+    layers: int
+    rows_per_second: float
+    """embedded"""
+
+
+def rule_of(sizes: Sizes, params: Params, *, forward: Forward | None) -> Chosen | None:
+    """What the rule of ``choose: auto`` will take for so many rows, and why; None where all methods are compared.
+
+    The budget counts only with ``forward``. A source's head may still turn the rule to a linear probe, which takes less. Raises
+    ParamsError as the rule does.
     """
-    methods = params.finetuning.methods
     if params.finetuning.choose != "auto":
-        return methods
+        return None
     at = Circumstances(
-        sizes.train, max(1, sizes.classes), carried_loss=None, layers=MANY_LAYERS, forward_rows_per_second=None, budget_minutes=None
+        sizes.train,
+        max(1, sizes.classes),
+        carried_loss=None,
+        layers=forward.layers if forward else MANY_LAYERS,
+        forward_rows_per_second=forward.rows_per_second if forward else None,
+        budget_minutes=params.finetuning.budget_minutes,
     )
-    return (choose_method(methods, at).method,)
+    return choose_method(params.finetuning.methods, at)
+
+
+def methods_of(sizes: Sizes, params: Params, *, forward: Forward | None = None) -> tuple[FineTuneMethod, ...]:
+    """Methods that fine-tuning will compare: all of them, or the one of ``rule_of``."""
+    chosen = rule_of(sizes, params, forward=forward)
+    return (chosen.method,) if chosen else params.finetuning.methods
 
 
 def work_of(
@@ -121,7 +142,8 @@ def work_of(
         "tune": epochs_of(params.finetuning.source) * tuned_rows,
         "finetune": sizes.train * (STARTS * folds * epochs + longest),
         "ladder": _ladder_work(sizes, params, epochs=epochs, longest=longest),
-        "evaluate": (2 + len(params.evaluation.perturbations) + int(params.evaluation.reload)) * sizes.test,
+        "measure": (2 + len(params.evaluation.perturbations)) * sizes.test,  # the model, a champion, the model on changed rows
+        "reload": sizes.test + min(sizes.test, TIMED_ROWS) + WARM_UP_ROWS if params.evaluation.reload else 0,
         "decide": 1,
         "register": 1,
     }
@@ -147,10 +169,11 @@ class SearchPasses:
     """to compare what it found with the rates of the params"""
 
 
-def search_passes(sizes: Sizes, params: Params) -> SearchPasses | None:
+def search_passes(sizes: Sizes, params: Params, *, methods: Sequence[FineTuneMethod] | None = None) -> SearchPasses | None:
     """What a search adds to fine-tuning at most; None where none is asked for, or no method has learning rates."""
     search, folds = params.finetuning.search, params.finetuning.folds
-    longest = max((epochs_of(method) for method in methods_of(sizes, params) if hasattr(method, "learning_rate")), default=0)
+    methods = methods_of(sizes, params) if methods is None else methods
+    longest = max((epochs_of(method) for method in methods if hasattr(method, "learning_rate")), default=0)
     if search is None or longest == 0:
         return None
     return SearchPasses(search.trials * folds * longest * sizes.train, 2 * folds * longest * sizes.train)

@@ -70,6 +70,19 @@ def test_diff_counts_rows(project):
     assert json.loads(call("diff", "news/v1", "news", "--json"))["counts_after"] == {"a": 2, "b": 3}
 
 
+def test_diff_counts_the_rows_whose_kept_columns_changed(project):
+    keep = ("--set", "data.columns.keep=[region]")
+    for region in ("north", "south"):
+        (project / "rows.csv").write_text(f"text,label,region\nfirst,a,{region}\nsecond,a,{region}\nthird,b,east\nfourth,b,\n")
+        call("add", "news", "rows.csv", *keep)
+    said = call("diff", "news/v1", "news")
+    assert "0 relabelled, 0 rewritten, 2 with other kept columns" in said
+    assert "column region: 2 rows changed" in said
+    assert "region 'north' -> 'south'" in said
+    document = json.loads(call("diff", "news/v1", "news", "--json"))
+    assert [(change["column"], change["after"]) for change in document["kept"]] == [("region", "south")] * 2
+
+
 def test_a_bad_file_makes_no_registry(project):
     (project / "rows.csv").write_text("text,label\n,a\n")
     with pytest.raises(DataError, match="row 1"):

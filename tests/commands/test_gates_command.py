@@ -145,7 +145,7 @@ def test_a_run_that_cannot_be_judged_is_named_with_its_reason(ten_runs: Path) ->
 
 
 def test_a_gate_that_reads_what_was_not_kept_is_left_out_and_named(ten_runs: Path) -> None:
-    gate = "{name: fairness_gap, column: region, groups: null, rate: error, of: null, at_most: 0.1, alpha: 0.05}"
+    gate = "{name: fairness_gap, groups: {region: null}, rate: error, of: null, at_most: 0.1, alpha: 0.05}"
     floor = "{name: floor, measure: accuracy, at_least: 0.6}"
     found = json.loads(call("replay", "--set", f"gates.panel=[{floor}, {gate}]", "--json"))
     assert all("unknown column 'region'" in entry["silent"]["fairness_gap"] for entry in found["runs"])
@@ -176,7 +176,7 @@ def test_power_says_what_the_rows_can_show_before_any_run(news: Path) -> None:
 
 
 def test_power_counts_the_rows_of_kept_columns_and_rests_on_what_is_given(news: Path) -> None:
-    gate = "{name: fairness_gap, column: region, groups: null, rate: error, of: null, at_most: 0.1, alpha: 0.05}"
+    gate = "{name: fairness_gap, groups: {region: null}, rate: error, of: null, at_most: 0.1, alpha: 0.05}"
     arguments = ("power", "--accuracy", "0.9", "--discordance", "0.05", "--set", f"gates.panel=[{gate}]", "--json")
     found = json.loads(call(*arguments))
     assert found["expected"] == {"accuracy": 0.9, "discordance": 0.05, "source": "as given"}

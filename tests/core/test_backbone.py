@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from rootstock.backbone import Encoder, batches, content_hash, load_encoder, locate, pool, pool_layers
+from rootstock.backbone import Encoder, batch_tokens, batches, content_hash, load_encoder, locate, pool, pool_layers
 from rootstock.data.text import Text
 from rootstock.errors import BackboneError, DataError
 from rootstock.rows import label_indices, read_split
@@ -126,9 +126,21 @@ def test_pooling_by_the_first_token_and_over_an_image():
 
 def test_batches_hold_every_row_once_and_rows_of_like_length():
     lengths = np.array([5, 1, 9, 1, 7])
-    found = [batch.tolist() for batch in batches(lengths, 2)]
-    assert found == [[1, 3], [0, 4], [2]]
-    assert list(batches(np.array([], dtype=np.int64), 2)) == []
+    found = [batch.tolist() for batch in batches(lengths, 2, tokens=None)]
+    assert found == [[2, 4], [0, 1], [3]]
+    assert list(batches(np.array([], dtype=np.int64), 2, tokens=None)) == []
+    assert lengths.tolist() == [5, 1, 9, 1, 7]
+
+
+def test_batches_hold_no_more_tokens_than_asked_for_but_a_row_at_least():
+    lengths = np.array([5, 1, 90, 1, 7, 6])
+    found = [batch.tolist() for batch in batches(lengths, 4, tokens=14)]
+    assert found == [[2], [4, 5], [0, 1], [3]]
+
+
+def test_only_a_cpu_computes_few_tokens_at_once():
+    assert batch_tokens("cpu") == 1024
+    assert batch_tokens("cuda") is None
 
 
 def test_features_that_are_not_finite_are_an_error_that_says_which(encoder):

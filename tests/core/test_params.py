@@ -28,7 +28,7 @@ def load(tmp_path: Path, params_mapping: Callable[[], dict[str, Any]]) -> Callab
 
 
 FAIRNESS = {
-    "name": "fairness_gap", "column": "regoin", "groups": None, "rate": "error", "of": None, "at_most": 0.05, "alpha": 0.05,
+    "name": "fairness_gap", "groups": {"regoin": None}, "rate": "error", "of": None, "at_most": 0.05, "alpha": 0.05,
 }  # fmt: skip
 
 
@@ -208,7 +208,7 @@ def test_a_pipeline_without_gates_says_so(load):
 def test_a_gate_on_a_kept_column_is_welcome(load):
     def keep_region(raw):
         raw["data"]["columns"].update(keep=["region"])
-        raw["gates"]["panel"].append(FAIRNESS | {"column": "region"})
+        raw["gates"]["panel"].append(FAIRNESS | {"groups": {"region": None}})
 
     assert load(keep_region).gates.panel[-1].kept_columns() == ("region",)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SMALL = "from rootstock.reload import peak_mib; print(peak_mib())"
+SMALL = "from rootstock.peak_memory import peak_mib; print(peak_mib())"
 LARGE = f"import subprocess, sys; held = bytearray(600 << 20); subprocess.run([sys.executable, '-c', {SMALL!r}], check=True)"
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from rootstock.data import registry
 from rootstock.data.card import make_card
+from rootstock.data.diff import diff
 from rootstock.data.prepare import prepare
 from rootstock.data.read import read_dataset
 from rootstock.data.resolve import resolve
@@ -127,3 +128,24 @@ def test_declared_test_rows_with_nothing_to_hold_out_are_an_error_that_names_the
     put(data_params(columns={"split": "part"}))
     with pytest.raises(DataError, match=r"no declared test rows where data\.test_fraction is null, found 8; .*held_out"):
         run(project(test_fraction=None))
+
+
+def test_diff_tells_which_rows_have_another_value_in_which_kept_column(project, data_params):
+    changed = TABLE.assign(region=["west" if n in (3, 4) else value for n, value in enumerate(TABLE["region"])])
+    changed["year"] = [value + 10 * (n == 4) for n, value in enumerate(TABLE["year"])]
+    changed.to_parquet("table.parquet")
+    put(data_params(columns={"keep": ["region", "year"]}))
+    found = diff(Path("data"), "reports/v1", "reports")
+    assert (found.added, found.removed, found.relabelled, found.rewritten) == ((), (), (), ())
+    assert sorted((change.column, change.before, change.after) for change in found.kept) == [
+        ("region", "north", "west"), ("region", "south", "west"), ("year", "2020", "2030"),
+    ]  # fmt: skip
+    assert found.rows_with_other_columns == 2
+    assert (found.columns_added, found.columns_removed) == ((), ())
+
+
+def test_a_column_that_one_version_was_added_without_is_no_change_of_its_rows(project, data_params):
+    put(data_params(columns={"keep": ["region"]}))
+    found = diff(Path("data"), "reports/v1", "reports")
+    assert (found.columns_added, found.columns_removed, found.kept) == ((), ("year",), ())
+    assert diff(Path("data"), "reports", "reports/v1").columns_added == ("year",)

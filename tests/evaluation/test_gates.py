@@ -20,7 +20,7 @@ GATES: dict[str, dict[str, object]] = {
     "against_champion": {"claim": "superiority", "measure": "accuracy", "margin": None},
     "positive_transfer": {"alpha": 0.05, "margin": 0.03},
     "worst_slice": {"columns": None, "baseline": "probe", "margin": 0.1, "alpha": 0.05, "min_rows": 30, "bins": 4},
-    "fairness_gap": {"column": "region", "groups": None, "rate": "error", "of": None, "at_most": 0.1, "alpha": 0.05},
+    "fairness_gap": {"groups": {"region": None}, "rate": "error", "of": None, "at_most": 0.1, "alpha": 0.05},
 }
 
 

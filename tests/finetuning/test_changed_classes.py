@@ -11,9 +11,8 @@ import pytest
 from rootstock.classifier import Classifier
 from rootstock.files import sha256_of
 from rootstock.finetuning.finetune import finetune, options_of
-from rootstock.part import Keep
+from rootstock.finetuning.starts import find_starts
 from rootstock.records import PreparedData, TunedBackbone
-from rootstock.rows import bare_encoder, tuned_encoder
 
 
 @pytest.fixture
@@ -48,14 +47,12 @@ def test_its_rows_of_the_shared_classes_are_the_prior_and_a_new_class_starts_bet
     """stars has become a new class, comets; bread is now called loaves."""
     prepared = with_labels(tiny_data, {"stars": "comets", "bread": "loaves"})
     tuned = champion.model_copy(update={"matched_labels": {"boats": "boats", "loaves": "bread"}})
-    data, backbone = tiny_params.data, tiny_params.backbone
-    bare = bare_encoder(
-        tuned.backbone, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows, cache_folder=Path("w/features")
-    )
-    transferred = tuned_encoder(tuned.model, batch_rows=backbone.batch_rows, cache_folder=Path("w/features"))
-    options, _ = options_of(
-        prepared, tuned, tiny_params.finetuning, bare=bare, transferred=transferred, keep=Keep(Path("w/kept"), 60.0)
-    )
+    learning = tiny_params.finetuning
+    starts = find_starts(
+        prepared, tuned, data=tiny_params.data, backbone=tiny_params.backbone, finetuning=learning, workspace="w",
+        folder=Path("second"),
+    )  # fmt: skip
+    options, _ = options_of(prepared, tuned, finetuning=learning, starts=starts)
     learned, prior = Classifier.load_head(Path(tuned.model.path)), options[0].start.prior
     assert (options[0].source, prior.weight.shape[0]) == ("champion", 3)
     np.testing.assert_array_equal(prior.weight[[0, 2]], learned.weight[:2])

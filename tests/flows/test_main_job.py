@@ -101,7 +101,7 @@ def test_a_plan_of_another_seed_keeps_nothing_and_predicts_from_the_run_before(p
     plan = planned["other"]
     assert not any(step["cached"] for step in plan["steps"] if step["stage"] not in ("validate", "embed"))
     bases = {step["stage"]: step["basis"] for step in plan["steps"]}
-    assert bases["evaluate"] == "1 earlier run"  # the stages before it were taken over from the runs that were killed
+    assert bases["measure"] == "1 earlier run"  # the stages before it were taken over from the runs that were killed
     assert not (task.workspace / "rankings").exists()
 
 

@@ -59,8 +59,8 @@ def test_seconds_follow_a_method_chosen_by_rule(tiny_params):
 
 def test_every_stage_of_the_main_job_has_its_work_and_what_it_typically_takes(tiny_params):
     from rootstock.stages import STAGES
-    from rootstock_flows.plan import PARTS_OF_RANK
+    from rootstock_flows.plan import PARTS
 
-    names = {part for stage in STAGES for part in (PARTS_OF_RANK if stage.name == "rank" else (stage.name,))}
+    names = {part for stage in STAGES for part in PARTS.get(stage.name, (stage.name,))}
     assert names <= set(work_of(SIZES, tiny_params, candidates=3, tuned_rows=100, rounds=()))
     assert names <= set(TYPICAL)

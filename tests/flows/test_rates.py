@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from rootstock_flows.rates import TYPICAL, Measured, from_runs, from_sample, measure_embedding, measured_runs
+from rootstock_flows.rates import TYPICAL, Measured, from_runs, from_sample, measure_forward, measured_runs
 from rootstock_flows.workload import sizes_of, work_of
 
 
@@ -96,7 +96,37 @@ def test_a_run_that_searched_learning_rates_tells_nothing_of_fine_tuning(run_fil
     assert "tune" in measured_runs("workspace")
 
 
-def test_embedding_a_sample_gives_seconds_a_row_and_keeps_nothing(tiny_data, tiny_params):
+def evaluated(run_file, **reloading):
+    run_file(seconds={"evaluate": 20.0}, reused=[], evaluation={"reloading": reloading or None})
+    return measured_runs("workspace")
+
+
+def test_what_the_reloaded_model_took_in_its_own_process_is_told_apart(run_file, tiny_data, tiny_params):
+    found = evaluated(run_file, failure=None, seconds=12.0)
+    work = work_of(sizes_of(tiny_data), tiny_params, candidates=5, tuned_rows=60, rounds=())
+    assert found["measure"] == (Measured(work["measure"], 8.0),)
+    assert found["reload"] == (Measured(work["reload"], 12.0),)
+
+
+def test_a_model_that_did_not_answer_in_its_process_tells_nothing_of_how_long_that_takes(run_file):
+    found = evaluated(run_file, failure="it is broken", seconds=2.0)
+    assert "reload" not in found
+    assert found["measure"][0].seconds == 18.0
+
+
+def test_an_evaluation_that_reloaded_nothing_was_all_spent_measuring(run_file):
+    found = evaluated(run_file)
+    assert "reload" not in found
+    assert found["measure"][0].seconds == 20.0
+
+
+def test_an_evaluation_that_did_not_tell_the_two_apart_tells_nothing(run_file):
+    assert not {"measure", "reload"} & set(evaluated(run_file, failure=None))
+
+
+def test_embedding_a_sample_gives_rows_a_second_and_layers_and_keeps_nothing(tiny_data, tiny_params):
     workspace = tiny_params.model_copy(update={"workspace": "workspace"})
-    assert 0 < measure_embedding(["the keel of a boat"] * 100, workspace) < 1
+    found = measure_forward(["the keel of a boat"] * 100, workspace)
+    assert found.rows_per_second > 1
+    assert found.layers == 2
     assert not Path("workspace").exists()

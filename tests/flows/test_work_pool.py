@@ -38,7 +38,7 @@ JOB = Job(token="one", params={}, run_key="k", stages=("tune",), folders={}, cod
 
 
 def params_with(mapping: dict[str, Any], pool: Any) -> Params:
-    return parse_params(mapping | {"compute": {"finetuning": {"work_pool": pool}}}, "params.yaml")
+    return parse_params(mapping | {"compute": {"finetuning": {"work_pool": pool, "processes": 1}}}, "params.yaml")
 
 
 def test_the_file_trains_in_the_flows_own_process(params_mapping):
@@ -53,7 +53,9 @@ def test_a_pool_is_a_name(params_mapping):
 
 def test_a_misspelt_key_gets_a_suggestion(params_mapping):
     with pytest.raises(ParamsError, match="did you mean 'work_pool'"):
-        parse_params(params_mapping() | {"compute": {"finetuning": {"work_pool": None, "work_poll": "gpu"}}}, "params.yaml")
+        parse_params(
+            params_mapping() | {"compute": {"finetuning": {"work_pool": None, "work_poll": "gpu", "processes": 1}}}, "params.yaml"
+        )
 
 
 def test_where_a_stage_runs_is_no_part_of_any_key(params_mapping):

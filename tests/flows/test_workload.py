@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from rootstock.params import DataParams, parse_params
 from rootstock_flows.workload import (
+    Forward,
     SearchPasses,
     Sizes,
     candidates_of,
     methods_of,
     rounds_at_most,
+    rule_of,
     search_passes,
     sizes_from_cards,
     sizes_of,
@@ -119,6 +121,30 @@ def test_a_rule_takes_a_probe_for_few_rows_a_class_and_that_is_all_the_work(para
     auto = changed(params, choose="auto")
     assert [method.name for method in methods_of(few, auto)] == ["linear_probe"]
     assert finetuning_work(few, auto) == (24 * (2 * 3 + 1), 24 * (10 + (3 + 1)) + 60)
+
+
+def test_a_rule_takes_a_probe_where_training_would_take_longer_than_the_budget(params):
+    """6 epochs of 24 rows through 3 of 6 layers, forward and back: as much as 216 passes forward."""
+    auto, many = changed(params, choose="auto", budget_minutes=1.0), Sizes(24, 60, {"a": 1000}, 2)
+    fast, slow = (Forward(layers=6, rows_per_second=rate) for rate in (10.0, 3.0))
+    assert [method.name for method in methods_of(many, auto, forward=fast)] == ["lora"]
+    assert [method.name for method in methods_of(many, auto, forward=slow)] == ["linear_probe"]
+    assert "lora would take about 1.2 minutes of the budget of 1" in rule_of(many, auto, forward=slow).reason
+    assert [method.name for method in methods_of(many, auto)] == ["lora"]
+    assert rule_of(many, changed(params, budget_minutes=1.0), forward=slow) is None
+
+
+def test_every_perturbation_is_a_pass_over_the_test_rows_and_reloading_is_its_own(params):
+    asked = params.evaluation.perturbations
+    work, none, unloaded = (
+        work_of(SIZES, params.model_copy(update={"evaluation": params.evaluation.model_copy(update=update)}),
+                candidates=5, tuned_rows=0, rounds=())
+        for update in ({}, {"perturbations": ()}, {"reload": False})
+    )  # fmt: skip
+    assert asked
+    assert work["measure"] - none["measure"] == len(asked) * 60
+    assert (work["reload"], unloaded["reload"]) == (60 + 60 + 3, 0)
+    assert work["measure"] == unloaded["measure"]
 
 
 def test_a_search_is_trials_on_all_folds_and_a_comparison_afterwards(params):

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from rootstock.errors import InputError
 from rootstock.params import ComputeParams, StageCompute, load_params
-from rootstock_flows import doctor
+from rootstock_flows import doctor, in_processes
 from rootstock_flows.commands.doctor import command
 from rootstock_flows.environment import PRIVACY
 
@@ -68,10 +68,27 @@ def test_training_in_process_needs_no_pool(params):
 
 
 def test_a_pool_without_a_server_is_a_fault(params):
-    pooled = params.model_copy(update={"compute": ComputeParams(finetuning=StageCompute(work_pool="gpu"))})
+    pooled = params.model_copy(update={"compute": ComputeParams(finetuning=StageCompute(work_pool="gpu", processes=1))})
     found = doctor.work_pool(pooled)
     assert not found.fine
     assert "found no PREFECT_API_URL" in found.found
+
+
+@pytest.mark.parametrize(
+    ("gpus", "fine", "said"), [(0, True, "3 train together, on the CPU"), (4, True, "a GPU each"), (2, False, "at most 2")]
+)
+def test_more_training_processes_than_gpus_are_a_fault(params, monkeypatch, gpus, fine, said):
+    monkeypatch.setattr(in_processes, "gpus_here", lambda: gpus)
+    several = params.model_copy(update={"compute": ComputeParams(finetuning=StageCompute(work_pool=None, processes=3))})
+    found = doctor.training_processes(several)
+    assert found.fine == fine
+    assert said in found.found
+
+
+def test_processes_on_a_worker_are_no_matter_of_this_machine(params, monkeypatch):
+    monkeypatch.setattr(in_processes, "gpus_here", lambda: 2)
+    pooled = params.model_copy(update={"compute": ComputeParams(finetuning=StageCompute(work_pool="gpu", processes=3))})
+    assert doctor.training_processes(pooled).fine
 
 
 def test_a_server_that_does_not_answer_is_a_fault_and_its_password_is_not_shown(params, monkeypatch):

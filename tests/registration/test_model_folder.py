@@ -115,6 +115,18 @@ def test_the_card_names_base_revision_and_interval(package: Callable[[int], Path
     assert "| accuracy | 0.8000 | 0.7000 to 0.9000 | share, higher is better |" in text
 
 
+def test_the_card_says_where_the_rows_measured_on_are_no_test_rows(
+    trained_model: Make, evaluated: Evaluate, prepared: PreparedData
+) -> None:
+    report = evaluated(trained_model(0))
+    held_out, out_of_fold = (
+        package_model(trained_model(0), report.model_copy(update={"rows": rows}), prepared, Path(rows))
+        for rows in ("held_out", "out_of_fold")
+    )
+    assert "test rows (tiny/v3)" in (held_out / "README.md").read_text(encoding="utf-8")
+    assert "labelled rows, each predicted out of fold (tiny/v3)" in (out_of_fold / "README.md").read_text(encoding="utf-8")
+
+
 def test_packaging_refuses_a_model_that_was_changed(trained_model: Make, evaluated: Evaluate, prepared: PreparedData) -> None:
     trained = trained_model(0)
     report = evaluated(trained)

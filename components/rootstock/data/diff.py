@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rootstock.data import registry as data_registry
 from rootstock.data.rows import label_counts
 from rootstock.errors import DataError
-from rootstock.records import DatasetRevision, Value
+from rootstock.records import KEPT, DatasetRevision, Value
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Relabelled(Value):
     """A row whose label changed."""
 
     id: str
+    before: str
+    after: str
+
+
+class KeptChange(Value):
+    """A row whose value in a kept column changed."""
+
+    id: str
+    column: str
     before: str
     after: str
 
@@ -28,9 +42,19 @@ class Difference(Value):
     relabelled: tuple[Relabelled, ...]
     rewritten: tuple[str, ...]
     """ids whose input changed"""
+    columns_added: tuple[str, ...]
+    """kept columns (``data.columns.keep``) that the version before was added without"""
+    columns_removed: tuple[str, ...]
+    kept: tuple[KeptChange, ...]
+    """changes in the columns that both versions keep, column by column"""
     counts_before: dict[str, int]
     """label -> rows"""
     counts_after: dict[str, int]
+
+    @property
+    def rows_with_other_columns(self) -> int:
+        """Rows of which at least one kept column changed."""
+        return len({change.id for change in self.kept})
 
 
 def diff(registry: Path, a: str, b: str) -> Difference:
@@ -46,6 +70,7 @@ def diff(registry: Path, a: str, b: str) -> Difference:
     old = data_registry.read_rows(registry, before).set_index("id")
     new = data_registry.read_rows(registry, after).set_index("id")
     both = sorted(set(old.index) & set(new.index))
+    columns_before, columns_after = _kept_columns(old), _kept_columns(new)
     return Difference(
         before=before,
         after=after,
@@ -59,9 +84,28 @@ def diff(registry: Path, a: str, b: str) -> Difference:
         rewritten=tuple(
             row for row, was, now in zip(both, old.loc[both, "input"], new.loc[both, "input"], strict=True) if was != now
         ),
+        columns_added=tuple(name for name in columns_after if name not in columns_before),
+        columns_removed=tuple(name for name in columns_before if name not in columns_after),
+        kept=tuple(
+            change
+            for column in columns_before
+            if column in columns_after
+            for change in _kept_changes(old.loc[both, f"{KEPT}{column}"], new.loc[both, f"{KEPT}{column}"], column)
+        ),
         counts_before=label_counts(old),
         counts_after=label_counts(new),
     )
+
+
+def _kept_columns(rows: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(sorted(str(name).removeprefix(KEPT) for name in rows.columns if str(name).startswith(KEPT)))
+
+
+def _kept_changes(before: pd.Series, after: pd.Series, column: str) -> Iterator[KeptChange]:
+    """Of the same n rows in both versions."""
+    for row, was, now in zip(before.index, before, after, strict=True):
+        if was != now:
+            yield KeptChange(id=row, column=column, before=was, after=now)
 
 
 def _version(registry: Path, text: str) -> DatasetRevision:

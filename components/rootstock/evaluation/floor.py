@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rootstock.paired import more_rows
 from rootstock.part import Gate
-from rootstock.power import fewest_rows, smallest_difference
+from rootstock.power import detectable_by
 from rootstock.records import Detectable, GateResult, Verdict
 
 if TYPE_CHECKING:
@@ -63,14 +63,13 @@ class Floor(Gate):
             return NormalDist().cdf(distance / spread - NormalDist().inv_cdf(1 - TAIL)) if n >= FEWEST_ROWS else 0.0
 
         return (
-            Detectable(
+            detectable_by(
+                power,
                 gate=self.name,
                 question=f"an accuracy above {self.at_least:g} that is shown, by how much",
                 rows=sample.rows,
                 level=TAIL,
-                smallest=smallest_difference(lambda distance: power(sample.rows, distance)),
                 wanted=wanted,
-                rows_needed=fewest_rows(lambda n: power(n, wanted)) if wanted else None,
             ),
         )
 

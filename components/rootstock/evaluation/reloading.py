@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import NormalDist
@@ -30,16 +31,18 @@ def ask_reloaded(
 ) -> tuple[list[pd.DataFrame], Reloading]:
     """``probabilities:reloaded`` of n rows, in the order of ``labels``, and what they cost; no column where nothing answered."""
     ids = list(test["id"])
+    started = time.perf_counter()
     try:
         found = reload_model(folder, list(test["input"]))
+        seconds = time.perf_counter() - started
         if set(found.labels) != set(labels):
             raise Refusal(f"{folder}: expected labels {', '.join(labels)}, found {', '.join(found.labels)}")
         said = checked_probabilities(found.probabilities, ids=ids, classes=len(labels), where=f"reloaded {folder}")
         cost = _cost(folder, found, confidence=confidence)
     except (InputError, Refusal) as error:
-        return [], Reloading(failure=str(error), cost=None)
+        return [], Reloading(failure=str(error), cost=None, seconds=time.perf_counter() - started)
     columns = [probability_lists(RELOADED, said[:, [found.labels.index(label) for label in labels]])]
-    return columns, Reloading(failure=None, cost=cost)
+    return columns, Reloading(failure=None, cost=cost, seconds=seconds)
 
 
 def _cost(folder: Path, found: Reloaded, *, confidence: float) -> Cost:

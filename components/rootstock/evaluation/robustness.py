@@ -12,7 +12,7 @@ from rootstock.errors import DataError, unknown_name
 from rootstock.evaluation.perturbed import UNDER
 from rootstock.paired import Pair, holm, more_rows, pair_of, rows_to_exclude, score_interval, score_statistic
 from rootstock.part import Gate
-from rootstock.power import fewest_rows, power_to_exclude, smallest_difference
+from rootstock.power import detectable_by, power_to_exclude
 from rootstock.records import Detectable, GateResult, Verdict
 
 if TYPE_CHECKING:
@@ -76,21 +76,19 @@ class Robustness(Gate):
         """The chance counted is that of a pass for a model that loses nothing; by the union bound over the perturbations."""
         if not self._limits:
             return ()
-        wanted = wanted or min(self._limits.values())
 
         def power(rows: int, drop: float) -> float:
             passed = power_to_exclude(rows, drop, discordance=sample.discordance, level=self.alpha)
             return 1 - len(self._limits) * (1 - passed)
 
         return (
-            Detectable(
+            detectable_by(
+                power,
                 gate=self.name,
                 question=f"a drop that is excluded under each of {len(self._limits)} perturbations, if there is none",
                 rows=sample.rows,
                 level=self.alpha,
-                smallest=smallest_difference(lambda drop: power(sample.rows, drop)),
-                wanted=wanted,
-                rows_needed=fewest_rows(lambda rows: power(rows, wanted)),
+                wanted=wanted or min(self._limits.values()),
             ),
         )
 

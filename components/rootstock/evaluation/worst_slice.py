@@ -12,7 +12,7 @@ from rootstock.errors import DataError, unknown_name
 from rootstock.evaluation.slices import LABEL, LENGTH, Slice, cut, enough, slice_columns
 from rootstock.paired import Pair, holm, mcnemar_exact, more_rows, pair_of, reverse, rows_to_exclude, score_of
 from rootstock.part import Gate
-from rootstock.power import fewest_rows, power_to_exclude, smallest_difference
+from rootstock.power import detectable_by, power_to_exclude
 from rootstock.records import Detectable, GateResult, Verdict
 
 if TYPE_CHECKING:
@@ -108,7 +108,6 @@ class WorstSlice(Gate):
 
         Slices are those that would be judged now, and the rows asked for leave each of them ``min_rows``.
         """
-        wanted = wanted if wanted is not None else self.margin
         sizes = self._sizes(sample)
 
         def power(rows: float, margin: float) -> float:
@@ -121,14 +120,13 @@ class WorstSlice(Gate):
             return 1 - sum(1 - each for each in held)
 
         return (
-            Detectable(
+            detectable_by(
+                power,
                 gate=self.name,
                 question=f"a loss in one of {len(sizes)} slices that is excluded, if there is none",
                 rows=sample.rows,
                 level=self.alpha,
-                smallest=smallest_difference(lambda margin: power(sample.rows, margin)),
-                wanted=wanted,
-                rows_needed=fewest_rows(lambda rows: power(rows, wanted)),
+                wanted=wanted if wanted is not None else self.margin,
             ),
         )
 

@@ -5,14 +5,12 @@ It imports the loader that ships beside the model, and with it only what the for
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-from rootstock.reload import load_shipped, read_inputs
+from rootstock.reload import answer_as_asked
 
 #: So many rows are answered in batches too: whether padding and neighbours change an answer.
 BATCHED_ROWS = 256
@@ -20,7 +18,7 @@ REPORTED = ("onnxruntime", "tokenizers", "torch", "transformers", "lightgbm", "n
 
 
 def answer(model: Any, inputs: list[Any]) -> dict[str, Any]:
-    """Probabilities of all rows one by one (n, c) with the milliseconds of each, and of up to 256 in batches."""
+    """Probabilities of all rows one by one (n, c) with the milliseconds of each, and of up to 256 in batches; what was imported."""
     import numpy as np
     from tqdm import tqdm
 
@@ -33,7 +31,10 @@ def answer(model: Any, inputs: list[Any]) -> dict[str, Any]:
         milliseconds.append(1000 * (time.perf_counter() - started))
     picked = np.unique(np.linspace(0, len(inputs) - 1, BATCHED_ROWS).astype(int))
     batched = model.probabilities([inputs[row] for row in picked])
-    return {"alone": np.array(alone), "milliseconds": np.array(milliseconds), "picked": picked, "batched": batched}
+    return {
+        "alone": np.array(alone), "milliseconds": np.array(milliseconds), "picked": picked, "batched": batched,
+        "packages": json.dumps(packages()),
+    }  # fmt: skip
 
 
 def packages() -> dict[str, str]:
@@ -41,24 +42,5 @@ def packages() -> dict[str, str]:
     return {name: str(sys.modules[name].__version__) for name in REPORTED if name in sys.modules}
 
 
-def main() -> None:
-    """``FOLDER INPUTS ANSWERS``: write ``ANSWERS`` (NumPy's .npz), or the reason why not to standard output."""
-    import numpy as np
-
-    parser = argparse.ArgumentParser(prog="python -m rootstock.export.check", description=__doc__)
-    for name in ("folder", "inputs", "answers"):
-        parser.add_argument(name, type=Path)
-    given = parser.parse_args()
-    try:
-        model = load_shipped(given.folder)
-        found = answer(model, read_inputs(given.inputs))
-    except Exception as error:  # whatever a broken file makes a library raise is the answer
-        print(f"{type(error).__name__}: {error}")
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    np.savez(given.answers, labels=np.array(model.labels, dtype=str), packages=json.dumps(packages()), **found)
-
-
 if __name__ == "__main__":
-    main()
+    answer_as_asked("rootstock.export.check", answer)

@@ -1,4 +1,8 @@
-"""Batch normalisation while a backbone is fine-tuned: which statistics it goes by."""
+"""Batch normalisation while a backbone is fine-tuned: which statistics it goes by.
+
+A batch that is computed in pieces, for want of memory or by several processes, is normalised piece by piece. Running statistics
+move with every piece in one process, and by the mean of the processes' movements in several.
+"""
 
 from __future__ import annotations
 
@@ -20,4 +24,13 @@ def set_statistics(parts: Iterable[Any], *, rows: int) -> None:
     answer otherwise when it is loaded. Of a single row there are no statistics.
     """
     for part in parts:
-        part.train(rows > 1 and any(parameter.requires_grad for parameter in part.parameters(recurse=False)))
+        part.train(rows > 1 and _is_trained(part))
+
+
+def running_statistics(parts: Iterable[Any]) -> list[Any]:
+    """The tensors that normalisations learn from batches, of those whose own weights are trained."""
+    return [tensor for part in parts if _is_trained(part) for tensor in part.buffers(recurse=False)]
+
+
+def _is_trained(part: Any) -> bool:
+    return any(parameter.requires_grad for parameter in part.parameters(recurse=False))

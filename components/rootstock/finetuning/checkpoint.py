@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from rootstock import processes
 from rootstock.files import write_file
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -24,32 +26,47 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def read(self) -> dict[str, Any] | None:
-        """The state last written, or None; a file that cannot be read is passed over, and training starts anew."""
+        """The state last written, or None; a file that cannot be read is passed over, and training starts anew.
+
+        Of several processes all read it, or none does.
+        """
+        found = self._read()
+        return found if all(processes.gathered(found is not None)) else None
+
+    def _read(self) -> dict[str, Any] | None:
         import pickle
 
         import torch
 
         if self.path.is_file():
             with contextlib.suppress(RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError):
-                found: dict[str, Any] = torch.load(self.path, weights_only=True)
+                found: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
                 return found
         return None
 
     def due(self) -> bool:
-        """Whether so many seconds have passed since the last one."""
-        return time.monotonic() - self._last >= self.seconds
+        """Whether so many seconds have passed since the last one, by the clock of the first process."""
+        return processes.is_first() and time.monotonic() - self._last >= self.seconds
 
     def write(self, state: dict[str, Any]) -> None:
-        """Replace what was kept."""
+        """Replace what was kept; the first of several processes does, and the others wait for it."""
         import torch
 
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(self.path, lambda temporary: torch.save(state, temporary))
-        self._last = time.monotonic()
+        if processes.is_first():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(self.path, lambda temporary: torch.save(state, temporary))
+            self._last = time.monotonic()
+        processes.wait()
 
     def remove(self) -> None:
         """Forget it."""
         self.path.unlink(missing_ok=True)
+
+
+def forget(folder: Path) -> None:
+    """Remove the checkpoints of a stage that is done with them; the first of several processes does."""
+    if processes.is_first():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Stop:
@@ -64,12 +81,14 @@ class Stop:
         """Whether to end after this step."""
         return self._asked is not None
 
-    def obey(self) -> None:
-        """Pass the signal on to whoever listened before."""
+    def obey(self, *, others: bool = False) -> None:
+        """Pass the signal on to whoever listened before; ``others``: one that another of several processes got counts as well."""
+        if self._asked is None and others:
+            self._asked = signal.SIGTERM, None
         if self._asked is None:
             return
         (number, frame), self._asked = self._asked, None
-        before = self._before[number]
+        before = self._before.get(number, signal.SIG_DFL)
         if callable(before):
             before(number, frame)
         elif before != signal.SIG_IGN:

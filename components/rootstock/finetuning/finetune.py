@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import resource
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from rootstock import processes
 from rootstock.classifier import Classifier, read_card
+from rootstock.finetuning.checkpoint import forget
 from rootstock.finetuning.choose_method import Circumstances, choose_method
 from rootstock.finetuning.crossvalidate import Option, OptionScore, row_losses, score_options, unseen_rows
 from rootstock.finetuning.gradient import layers_of
-from rootstock.finetuning.out_of_fold import measurable_start
+from rootstock.finetuning.pace import rows_per_second
 from rootstock.finetuning.save import Lineage, save_model
 from rootstock.finetuning.search import search_rates
+from rootstock.finetuning.starts import Starts, find_starts
 from rootstock.head import Head, log_probabilities, match_classes
 from rootstock.params import BackboneParams, DataParams, FineTuningParams
-from rootstock.part import EPOCHS, Fitted, Keep, Rows, Start
+from rootstock.part import EPOCHS, Fitted, Rows, Start
+from rootstock.peak_memory import peak_mib
 from rootstock.records import Curve, PreparedData, TrainedModel, TunedBackbone
-from rootstock.rows import EncoderSource, bare_encoder, feature_folder, tuned_encoder
-
-#: Rows that the backbone is timed on.
-TIMED_ROWS = 64
+from rootstock.rows import EncoderSource
 
 
 def finetune(
@@ -45,19 +44,14 @@ def finetune(
     are measured on these very rows (``evaluation.rows: out_of_fold``), such a start is not taken at all.
     """
     started = time.perf_counter()
-    cache = feature_folder(workspace)
-    bare = bare_encoder(tuned.backbone, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows, cache_folder=cache)
-    beginning, barred = measurable_start(prepared.target, tuned)
-    transferred = tuned_encoder(beginning, batch_rows=backbone.batch_rows, cache_folder=cache) if beginning else None
-    keep = Keep(Path(workspace) / "checkpoints" / folder.name, 60 * finetuning.checkpoint_minutes)
-    options, rule = options_of(prepared, tuned, finetuning, bare=bare, transferred=transferred, keep=keep)
+    starts = find_starts(prepared, tuned, data=data, backbone=backbone, finetuning=finetuning, workspace=workspace, folder=folder)
+    options, rule = options_of(prepared, tuned, finetuning=finetuning, starts=starts)
     inputs = options[0].rows.inputs
-    scores = score_options(options, folds=finetuning.folds, seed=seed, eligible=unseen_rows(inputs, beginning))
+    eligible = unseen_rows(inputs, starts.model)
+    scores = score_options(options, folds=finetuning.folds, seed=seed, eligible=eligible)
     best, searched = scores[0], ""
     if finetuning.search is not None:
-        best, searched = search_rates(
-            best, search=finetuning.search, folds=finetuning.folds, seed=seed, eligible=unseen_rows(inputs, beginning)
-        )
+        best, searched = search_rates(best, search=finetuning.search, folds=finetuning.folds, seed=seed, eligible=eligible)
     fitted = best.option.method.fit(best.option.start, best.option.rows, heldout=None, setting=best.setting, seed=seed)
     parent = tuned.model if best.option.source else None
     pooling = read_card(Path(parent.path)).pooling if parent else backbone.pooling
@@ -65,44 +59,38 @@ def finetune(
         folder / "model", fitted, labels=prepared.target.labels, modality=data.modality, name=prepared.target.name, inputs=inputs,
         lineage=Lineage(tuned.backbone, pooling, parent), temperature=best.temperature,
     )  # fmt: skip
-    shutil.rmtree(keep.folder, ignore_errors=True)
+    forget(starts.keep.folder)
     return TrainedModel(
         model=saved,
         source=best.option.source,
         method=best.option.method.name,
         cross_validation=tuple(score.record for score in scores),
-        reason="; ".join(said for said in (_reason(scores), rule, searched, barred) if said),
+        reason="; ".join(said for said in (_reason(scores), rule, searched, starts.barred) if said),
         trainable_parameters=fitted.trainable_parameters,
         total_parameters=_parameters(best.option.start, fitted),
         curves=_curves(scores, fitted),
         settings=best.option.method.model_dump(mode="json"),
         notes=fitted.notes,
         seconds=time.perf_counter() - started,
-        peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        peak_mib=peak_mib(),
     )
 
 
 def options_of(
-    prepared: PreparedData,
-    tuned: TunedBackbone,
-    finetuning: FineTuningParams,
-    *,
-    bare: EncoderSource,
-    transferred: EncoderSource | None,
-    keep: Keep,
+    prepared: PreparedData, tuned: TunedBackbone, *, finetuning: FineTuningParams, starts: Starts
 ) -> tuple[list[Option], str]:
     """A method from a start each, and what a rule said of the method, if one was asked."""
     classes = prepared.target.labels
-    starts: list[tuple[str | None, EncoderSource, Head | None]] = [(None, bare, None)]
-    if transferred is not None and tuned.model is not None:
+    begins: list[tuple[str | None, EncoderSource, Head | None]] = [(None, starts.bare, None)]
+    if starts.transferred is not None and tuned.model is not None:
         folder = Path(tuned.model.path)
         wanted = [tuned.matched_labels.get(label, label) for label in classes]
         prior = match_classes(Classifier.load_head(folder), read_card(folder).labels, wanted)
-        starts.insert(0, (tuned.source, transferred, prior))
+        begins.insert(0, (tuned.source, starts.transferred, prior))
     bfloat16 = finetuning.precision == "auto"
     shared = [
-        (source, Start(encoder.load, len(classes), prior, keep, bfloat16), encoder.rows(prepared.target, "train"))
-        for source, encoder, prior in starts
+        (source, Start(encoder.load, len(classes), prior, starts.keep, bfloat16), encoder.rows(prepared.target, "train"))
+        for source, encoder, prior in begins
     ]
     methods, rule = finetuning.methods, ""
     if finetuning.choose == "auto":
@@ -120,10 +108,7 @@ def _circumstances(start: Start, rows: Rows, *, budget_minutes: float | None) ->
     encoder = start.load()
     rate = None
     if budget_minutes is not None:
-        timed = rows.inputs[:TIMED_ROWS]
-        started = time.perf_counter()
-        encoder.embed(timed, "timing the backbone")
-        rate = len(timed) / (time.perf_counter() - started)
+        rate = processes.agreed(rows_per_second(encoder, rows.inputs))
     return Circumstances(len(rows.labels), start.classes, carried, len(layers_of(encoder.model)), rate, budget_minutes)
 
 

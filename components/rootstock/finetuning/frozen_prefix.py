@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from rootstock.backbone import Encoder, batches
+from rootstock.backbone import Encoder
 from rootstock.part import Modality, Rows
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _computed(prefix: Encoder, inputs: Sequence[Any], label: str) -> list[NDArra
     end = 0
     with tempfile.TemporaryFile() as stream, torch.inference_mode():
         with tqdm(total=len(inputs), desc=label, unit="row", disable=None, leave=False, file=sys.stderr) as bar:
-            for indices in batches(prefix.modality.lengths(inputs, prefix.processor), prefix.batch_rows):
+            for indices in prefix.batches(inputs):
                 tensors = prefix.modality.tensors([inputs[i] for i in indices], prefix.processor)
                 tensors = {name: tensor.to(prefix.model.device) for name, tensor in tensors.items()}
                 hidden = prefix.model(**tensors).last_hidden_state.half().cpu().numpy()

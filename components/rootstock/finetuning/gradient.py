@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from rootstock import processes
 from rootstock.backbone import Encoder
 from rootstock.classifier import input_hash
 from rootstock.files import sha256_of_json
@@ -89,7 +90,7 @@ class GradientMethod(FineTuneMethod):
             fitted = train(
                 trained.encoder, trained.rows, head=self._first_head(start, trained), heldout=trained.heldout, optimisation=steps,
                 label=self.name, groups=adapted.groups, checkpoint=checkpoint,
-                inputs_of=self._changed(rows.inputs, seed=seed) if self.augmentations else None,
+                inputs_of=self._changed(rows.inputs, seed=seed) if self.augmentations else None, bfloat16=start.bfloat16,
             )  # fmt: skip
         adapted.encoder.model.eval()
         return replace(fitted, encoder=adapted.encoder)
@@ -106,7 +107,8 @@ class GradientMethod(FineTuneMethod):
         known = start.states.setdefault(adapted.layers_below, {})
         states = through_prefix(parts[0], rows, label="frozen layers", known=known)
         held = through_prefix(parts[0], heldout, label="frozen layers", known=known) if heldout is not None else None
-        if states is None or (heldout is not None and held is None):
+        no_room = states is None or (heldout is not None and held is None)
+        if any(processes.gathered(no_room)) or states is None:
             return _Trained(whole, rows, heldout)
         return _Trained(parts[1], states, held)
 

@@ -7,22 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootstock.classifier import Classifier
-from rootstock.files import write_file
 from rootstock.finetuning.crossvalidate import Option, OptionScore, score_options, unseen_rows
 from rootstock.finetuning.ladder_out_of_fold import climb_out_of_fold
-from rootstock.finetuning.rungs import (
-    answers_of,
-    fit_from_scratch,
-    ladder_table,
-    majority_answers,
-    notes_of_rungs,
-    probe_option,
-    surface_answers,
-)
+from rootstock.finetuning.rungs import answers_of, fixed_rungs, notes_of_rungs, probe_option, write_ladder
+from rootstock.finetuning.starts import published_encoder
 from rootstock.params import BackboneParams, DataParams, EvaluationParams, FineTuningParams
 from rootstock.part import FineTuneMethod, Fitted, Rows, Start, parse_part
-from rootstock.records import NO_TRANSFER, Artifact, Ladder, PreparedData, TrainedModel, TunedBackbone
-from rootstock.rows import EncoderSource, bare_encoder, feature_folder, label_indices, read_split
+from rootstock.records import NO_TRANSFER, Ladder, PreparedData, TrainedModel, TunedBackbone
+from rootstock.rows import EncoderSource, read_split
 from rootstock.temperature import at_temperature
 
 if TYPE_CHECKING:
@@ -60,39 +52,31 @@ def climb(
         )  # fmt: skip
     started = time.perf_counter()
     classes = prepared.target.labels
-    train, test = read_split(prepared.target, "train"), read_split(prepared.target, "test")
-    labels, asked = label_indices(list(train["label"]), classes), list(test["input"])
-    bare = bare_encoder(
-        tuned.backbone, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows,
-        cache_folder=feature_folder(workspace),
-    )  # fmt: skip
+    test = read_split(prepared.target, "test")
+    asked = list(test["input"])
+    bare = published_encoder(tuned.backbone, data=data, backbone=backbone, workspace=workspace)
     rows = bare.rows(prepared.target, "train")
     test_features = bare.embed(asked, rows_sha256=prepared.target.splits["test"].sha256, label="embedding test")
-    everything = np.ones(len(labels), dtype=bool)
+    everything = np.ones(len(rows.labels), dtype=bool)
     scored = score_options([probe_option(rows, len(classes))], folds=finetuning.folds, seed=seed, eligible=everything)
     probe, penalty = _refit(scored[0], seed=seed)
     control, control_note = _no_transfer(
         trained, finetuning, rows=rows, test=test, test_features=test_features, classes=classes, encoder=bare, seed=seed,
         eligible=unseen_rows(rows.inputs, tuned.model),
     )  # fmt: skip
-    scratch = fit_from_scratch(
-        tuned.backbone, backbone, data.modality, evaluation.scratch, rows=rows, classes=len(classes), seed=seed
-    )
+    fixed = fixed_rungs(tuned.backbone, modality=data.modality, backbone=backbone, evaluation=evaluation, classes=len(classes))
     predictions = {
-        "majority": majority_answers(labels, len(classes), rows=len(test)),
-        "surface_logistic": surface_answers(data.modality, list(train["input"]), labels, asked, classes=len(classes)),
-        "from_scratch": answers_of(scratch, asked, test_features, label="predicting from scratch"),
+        **{name: rung(rows, asked, test_features, seed) for name, rung in fixed.items()},
         "linear_probe": answers_of(probe, asked, test_features, label=""),
         NO_TRANSFER: control,
     }
-    path = folder / "ladder.parquet"
-    write_file(path, lambda temporary: ladder_table(list(test["id"]), predictions, classes).to_parquet(temporary, index=False))
+    written = write_ladder(list(test["id"]), predictions, classes=classes, folder=folder)
     notes = {
         **notes_of_rungs(data.modality, evaluation),
         "linear_probe": f"logistic regression on the frozen backbone, C = {penalty:g} by cross-validation",
         NO_TRANSFER: control_note,
     }
-    return Ladder(predictions=Artifact.of(path), rungs=tuple(predictions), notes=notes, seconds=time.perf_counter() - started)
+    return Ladder(predictions=written, rungs=tuple(predictions), notes=notes, seconds=time.perf_counter() - started)
 
 
 def _refit(score: OptionScore, *, seed: int) -> tuple[Fitted, float]:

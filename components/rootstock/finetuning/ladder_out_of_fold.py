@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootstock.files import write_file
+from rootstock.finetuning.checkpoint import forget
 from rootstock.finetuning.crossvalidate import take
 from rootstock.finetuning.finetune import options_of
-from rootstock.finetuning.out_of_fold import FoldPlan, average_over_folds, measurable_start, nested_answers, plan_folds
-from rootstock.finetuning.rungs import (
-    answers_of,
-    fit_from_scratch,
-    ladder_table,
-    majority_answers,
-    notes_of_rungs,
-    probe_option,
-    surface_answers,
-)
+from rootstock.finetuning.out_of_fold import FoldPlan, average_over_folds, nested_answers, plan_folds
+from rootstock.finetuning.rungs import fixed_rungs, notes_of_rungs, probe_option, write_ladder
+from rootstock.finetuning.starts import find_starts
 from rootstock.params import BackboneParams, DataParams, EvaluationParams, FineTuningParams
-from rootstock.part import FineTuneMethod, Keep, Modality, Rows, parse_part
-from rootstock.records import NO_TRANSFER, Artifact, Ladder, PreparedData, TrainedModel, TunedBackbone
-from rootstock.rows import bare_encoder, feature_folder, read_split, tuned_encoder
+from rootstock.part import FineTuneMethod, Rows, parse_part
+from rootstock.records import NO_TRANSFER, Ladder, PreparedData, TrainedModel, TunedBackbone
+from rootstock.rows import read_split
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from rootstock.finetuning.rungs import Rung
 
 MODEL = "model"
 
@@ -52,33 +46,27 @@ def climb_out_of_fold(
     """
     started = time.perf_counter()
     classes = prepared.target.labels
-    cache = feature_folder(workspace)
-    bare = bare_encoder(tuned.backbone, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows, cache_folder=cache)
-    beginning, _ = measurable_start(prepared.target, tuned)
-    transferred = tuned_encoder(beginning, batch_rows=backbone.batch_rows, cache_folder=cache) if beginning else None
-    keep = Keep(Path(workspace) / "checkpoints" / folder.name, 60 * finetuning.checkpoint_minutes)
+    starts = find_starts(prepared, tuned, data=data, backbone=backbone, finetuning=finetuning, workspace=workspace, folder=folder)
     as_chosen = finetuning.model_copy(update={"methods": _methods(trained, finetuning), "choose": "cross_validation"})
-    options, _ = options_of(prepared, tuned, as_chosen, bare=bare, transferred=transferred, keep=keep)
-    rows = bare.rows(prepared.target, "train")
+    options, _ = options_of(prepared, tuned, finetuning=as_chosen, starts=starts)
+    rows = starts.bare.rows(prepared.target, "train")
     plan = plan_folds(rows.inputs, rows.labels, folds=evaluation.folds, repeats=evaluation.repeats, seed=seed)
 
     alone = [option for option in options if option.source is None and option.method.name == trained.method]
     made = nested_answers({MODEL: options, NO_TRANSFER: alone}, plan, folds=finetuning.folds, are_tempered=True)
     probe = nested_answers({"linear_probe": [probe_option(rows, len(classes))]}, plan, folds=finetuning.folds, are_tempered=False)
+    fixed = fixed_rungs(tuned.backbone, modality=data.modality, backbone=backbone, evaluation=evaluation, classes=len(classes))
     predictions = {
         MODEL: made[MODEL],
-        **_fixed_rungs(
-            rows, plan, tuned.backbone, modality=data.modality, backbone=backbone, evaluation=evaluation, c=len(classes)
-        ),
+        **{name: _averaged(rung, rows, plan=plan, classes=len(classes)) for name, rung in fixed.items()},
         **probe,
         NO_TRANSFER: made[NO_TRANSFER if trained.source else MODEL],
     }
     ids = [str(name) for name in read_split(prepared.target, "train")["id"]]
-    path = folder / "ladder.parquet"
-    write_file(path, lambda temporary: ladder_table(ids, predictions, classes).to_parquet(temporary, index=False))
-    shutil.rmtree(keep.folder, ignore_errors=True)
+    written = write_ladder(ids, predictions, classes=classes, folder=folder)
+    forget(starts.keep.folder)
     return Ladder(
-        predictions=Artifact.of(path),
+        predictions=written,
         rungs=tuple(name for name in predictions if name != MODEL),
         notes=notes_of_rungs(data.modality, evaluation)
         | {
@@ -100,29 +88,11 @@ def _methods(trained: TrainedModel, finetuning: FineTuningParams) -> tuple[FineT
     return tuple(chosen if method.name == chosen.name else method for method in finetuning.methods)
 
 
-def _fixed_rungs(
-    rows: Rows,
-    plan: FoldPlan,
-    name: str,
-    *,
-    modality: Modality,
-    backbone: BackboneParams,
-    evaluation: EvaluationParams,
-    c: int,
-) -> dict[str, NDArray[np.float64]]:
-    """The rungs that choose nothing."""
+def _averaged(rung: Rung, rows: Rows, *, plan: FoldPlan, classes: int) -> NDArray[np.float64]:
+    """(n, c) probabilities of a rung that chooses nothing."""
 
-    def majority(train: NDArray[np.int64], held: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-        return majority_answers(rows.labels[train], c, rows=len(held))
-
-    def surface(train: NDArray[np.int64], held: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-        known, asked = take(rows, train), take(rows, held)
-        return surface_answers(modality, known.inputs, known.labels, asked.inputs, classes=c)
-
-    def scratch(train: NDArray[np.int64], held: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-        fitted = fit_from_scratch(name, backbone, modality, evaluation.scratch, rows=take(rows, train), classes=c, seed=seed)
+    def fit_and_answer(train: NDArray[np.int64], held: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
         asked = take(rows, held)
-        return answers_of(fitted, asked.inputs, asked.features, label="predicting from scratch")
+        return rung(take(rows, train), asked.inputs, asked.features, seed)
 
-    rungs = {"majority": majority, "surface_logistic": surface, "from_scratch": scratch}
-    return {rung: average_over_folds(plan, fit, rows=len(rows.labels), classes=c) for rung, fit in rungs.items()}
+    return average_over_folds(plan, fit_and_answer, rows=len(rows.labels), classes=classes)

@@ -1,4 +1,4 @@
-"""Frozen weights in bfloat16 while adapters learn, where this machine multiplies that faster."""
+"""bfloat16 while a model learns: its frozen weights on a CPU that multiplies it faster, its products on a GPU that knows it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
+
+from rootstock import processes
 
 #: Rows of the matrices that are timed: a batch of short texts, or of a few images.
 ROWS, REPEATS = 256, 20
@@ -30,7 +32,19 @@ def bfloat16_pays(width: int) -> bool:
                 started = time.perf_counter()
                 torch.mm(rows, weight)
                 best[dtype] = min(best[dtype], time.perf_counter() - started)
-    return best[torch.float32] > WORTH * best[torch.bfloat16]
+    return processes.agreed(best[torch.float32] > WORTH * best[torch.bfloat16])
+
+
+def forward_in_bfloat16(device: str, *, wanted: bool) -> contextlib.AbstractContextManager[Any]:
+    """What a training's forward pass runs under on a device of this type: autocast on a GPU that knows bfloat16, else nothing.
+
+    Weights, their gradients and the optimizer stay in single precision.
+    """
+    import torch
+
+    if wanted and device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.autocast(device, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
 
 
 @contextlib.contextmanager

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rootstock.backbone import Encoder, locate, new_encoder
 from rootstock.errors import ParamsError
+from rootstock.files import write_file
 from rootstock.finetuning.crossvalidate import Option
 from rootstock.head import log_probabilities
 from rootstock.params import BackboneParams, EvaluationParams
 from rootstock.part import FineTuneMethod, Fitted, Modality, Rows, Start, members
+from rootstock.records import Artifact
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     from numpy.typing import NDArray
+
+    #: Known rows, the inputs of n others, their features (n, d) under the bare backbone, and a seed: (n, c) probabilities.
+    Rung = Callable[[Rows, Sequence[Any], NDArray[np.float64], int], NDArray[np.float64]]
 
 #: Penalties of the linear probe and of the classical model, chosen by cross-validation as the model's own are.
 INVERSE_PENALTIES = (0.1, 1.0, 10.0, 100.0)
@@ -30,12 +35,35 @@ def notes_of_rungs(modality: Modality, evaluation: EvaluationParams) -> dict[str
     }
 
 
-def ladder_table(ids: Sequence[str], predictions: dict[str, NDArray[np.float64]], classes: tuple[str, ...]) -> pd.DataFrame:
-    """``id``, then ``NAME:LABEL`` probabilities of n rows."""
+def write_ladder(
+    ids: Sequence[str], predictions: Mapping[str, NDArray[np.float64]], *, classes: Sequence[str], folder: Path
+) -> Artifact:
+    """A table of ``id``, then ``NAME:LABEL`` probabilities of n rows, as ``ladder.parquet``."""
     import pandas as pd
 
     columns = {f"{rung}:{name}": p[:, i] for rung, p in predictions.items() for i, name in enumerate(classes)}
-    return pd.DataFrame({"id": list(ids), **columns})
+    table = pd.DataFrame({"id": list(ids), **columns})
+    path = folder / "ladder.parquet"
+    write_file(path, lambda temporary: table.to_parquet(temporary, index=False))
+    return Artifact.of(path)
+
+
+def fixed_rungs(
+    name: str, *, modality: Modality, backbone: BackboneParams, evaluation: EvaluationParams, classes: int
+) -> dict[str, Rung]:
+    """The rungs below the backbone ``name`` that choose nothing, each a fit on known rows and its answers to others."""
+
+    def majority(known: Rows, asked: Sequence[Any], features: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+        return majority_answers(known.labels, classes, rows=len(asked))
+
+    def surface(known: Rows, asked: Sequence[Any], features: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+        return surface_answers(modality, known.inputs, known.labels, asked, classes=classes)
+
+    def scratch(known: Rows, asked: Sequence[Any], features: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+        fitted = fit_from_scratch(name, backbone, modality, evaluation.scratch, rows=known, classes=classes, seed=seed)
+        return answers_of(fitted, asked, features, label="predicting from scratch")
+
+    return {"majority": majority, "surface_logistic": surface, "from_scratch": scratch}
 
 
 def majority_answers(labels: NDArray[np.int64], classes: int, *, rows: int) -> NDArray[np.float64]:

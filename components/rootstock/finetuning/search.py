@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rootstock import processes
 from rootstock.finetuning.crossvalidate import (
     Option,
     OptionScore,
@@ -66,7 +68,13 @@ def search_rates(
         pruner=optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED),
     )
     study.enqueue_trial(usual)
-    study.optimize(objective, n_trials=search.trials, timeout=60 * search.minutes, show_progress_bar=False)
+    end = time.monotonic() + 60 * search.minutes
+
+    def stop_in_time(study: optuna.Study, _trial: object) -> None:
+        if processes.agreed(time.monotonic() >= end):
+            study.stop()
+
+    study.optimize(objective, n_trials=search.trials, callbacks=[stop_in_time], show_progress_bar=False)
     found = score_options(
         [replace(option, method=_with(method, study.best_params)), option], folds=folds, seed=seed, eligible=eligible
     )[0]

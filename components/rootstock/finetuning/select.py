@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rootstock.finetuning.halving import Race, Trial, run_race, trials_at_most
+from rootstock.finetuning.starts import published_encoder
 from rootstock.finetuning.trial import Course, try_candidate, try_no_transfer
 from rootstock.params import BackboneParams, DataParams, SimilarityParams
 from rootstock.records import Candidate, Dataset, HalvingScore, PreparedData, Selection, SourceRanking
-from rootstock.rows import EncoderSource, bare_encoder, feature_folder
+from rootstock.rows import EncoderSource
 
 
 def select(
@@ -40,9 +41,7 @@ def select(
         return _as_ranked(ranking, seconds=time.perf_counter() - started)
 
     def encoder_of(name: str) -> EncoderSource:
-        return bare_encoder(
-            name, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows, cache_folder=feature_folder(workspace)
-        )
+        return published_encoder(name, data=data, backbone=backbone, workspace=workspace)
 
     course = Course(prepared.target, similarity, seed, Path(workspace) / "halving")
     control = try_no_transfer(course, encoder_of(backbone.name))

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from rootstock import processes
 from rootstock.errors import InputError
 from rootstock.finetuning.batches import shuffled_batches
 from rootstock.finetuning.head_layer import as_head, as_layer, probabilities
 from rootstock.finetuning.optimisation import Group, Optimisation
-from rootstock.finetuning.stepper import Stepper
+from rootstock.finetuning.stepper import Questions, Stepper
 from rootstock.part import Fitted, Rows
 
 if TYPE_CHECKING:
@@ -43,18 +44,21 @@ class Training:
 
     def __init__(
         self, encoder: Encoder, rows: Rows, *, head: Head, heldout: Rows | None, optimisation: Optimisation, label: str,
-        groups: Sequence[Group] | None,
+        groups: Sequence[Group] | None, questions: Questions, bfloat16: bool,
     ) -> None:  # fmt: skip
         self.encoder, self.rows, self.heldout, self.steps, self.label = encoder, rows, heldout, optimisation, label
         self.layer = as_layer(head, encoder.model.device)
         self.groups = tuple(groups or (Group(tuple(p for p in encoder.model.parameters() if p.requires_grad)),))
         self.stepper = Stepper(
-            encoder, self.layer, rows.labels, groups=self.groups, optimisation=optimisation, note=self._note
+            encoder, self.layer, rows.labels, groups=self.groups, optimisation=optimisation, note=self._note, questions=questions,
+            bfloat16=bfloat16,
         )  # fmt: skip
         self.at = Progress()
         self.over = False
         self.predicted: dict[float, NDArray[np.float64]] = {}
         self.notes: tuple[str, ...] = ()
+        if processes.count() > 1:
+            self.notes = (f"{label}: trained by {processes.count()} processes",)
         self._whole_epoch: list[Any] | None = None
 
     def progress_bar(self) -> Any:
@@ -92,7 +96,7 @@ class Training:
         self.at.epoch, self.at.batch, self.at.total = self.at.epoch + 1, 0, 0.0
         better = True
         if self.heldout is not None:
-            said = probabilities(self.encoder, self.layer, self.heldout)
+            said = processes.agreed(probabilities(self.encoder, self.layer, self.heldout))
             self.predicted[float(self.at.epoch)] = said
             if self.steps.patience is not None:
                 better = self._is_better(said)
@@ -122,7 +126,8 @@ class Training:
         from tqdm import tqdm
 
         self.notes = (*self.notes, f"{self.label}: {said}")
-        tqdm.write(self.notes[-1], file=sys.stderr)
+        if processes.is_first():
+            tqdm.write(self.notes[-1], file=sys.stderr)
 
     def fitted(self) -> Fitted:
         """What came of it, at the weights that count."""
@@ -139,7 +144,7 @@ class Training:
         return Fitted(as_head(self.layer), self.encoder, self.predicted, self.at.losses, trainable, self.notes)
 
     def state(self) -> dict[str, Any]:
-        """All that ``resume`` needs, in types that load without running code."""
+        """All that ``resume`` needs, in types that load without running code; the same of every process."""
         import torch
 
         return {
@@ -148,7 +153,7 @@ class Training:
             "whole_epoch": self._whole_epoch,
             "optimizer": self.stepper.optimizer.state_dict(),
             "steps": self.stepper.schedule.last_epoch,
-            "random": [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else ())],
+            "random": processes.gathered([torch.get_rng_state(), *([torch.cuda.get_rng_state()] if self._on_gpu else [])]),
             "at": vars(self.at),
             "over": self.over,
             "predicted": {epoch: torch.from_numpy(said) for epoch, said in self.predicted.items()},
@@ -168,10 +173,31 @@ class Training:
         if kept["optimizer"] is not None:
             self.stepper.optimizer.load_state_dict(kept["optimizer"])
         self.stepper.schedule.last_epoch = kept["steps"]
-        torch.set_rng_state(kept["random"][0])
-        if torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(kept["random"][1:])
         self._whole_epoch = kept["whole_epoch"]
         self.at = Progress(**{**kept["at"], "losses": tuple(kept["at"]["losses"])})
         self.over, self.stepper.piece_rows, self.notes = kept["over"], kept["piece_rows"], tuple(kept["notes"])
         self.predicted = {epoch: said.numpy() for epoch, said in kept["predicted"].items()}
+        if not self.is_done:
+            self._draw_on(kept["random"])
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no epoch is left."""
+        return self.over or self.at.epoch >= self.steps.stop_after
+
+    @property
+    def _on_gpu(self) -> bool:
+        return bool(self.encoder.model.device.type == "cuda")
+
+    def _draw_on(self, random: Sequence[Sequence[Any]]) -> None:
+        """Go on from the random state that this process had; anew where there were more or fewer processes."""
+        import torch
+
+        if len(random) != processes.count():
+            torch.manual_seed(processes.own_seed(self.steps.seed, self.at.epoch, self.at.batch))
+            self._note(f"goes on with {processes.count()} instead of {len(random)} processes, with dropout masks drawn anew")
+            return
+        own, *on_gpu = random[processes.rank()]
+        torch.set_rng_state(own)
+        if self._on_gpu and on_gpu:
+            torch.cuda.set_rng_state(on_gpu[0])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rootstock import processes
 from rootstock.files import sha256_of_json, write_text
 from rootstock.finetuning.crossvalidate import Option, held_out_probabilities, row_losses, stratified_folds, take
 from rootstock.finetuning.halving import Trial
@@ -50,7 +51,7 @@ def try_candidate(course: Course, candidate: Candidate, source: Dataset, *, enco
     """
     method = course.similarity.halving.method
     path = course.folder / f"{_key(course, candidate, source, encoder=encoder, rows=rows)}.json"
-    if (kept := _read(path, course.target.splits["train"].rows)) is not None:
+    if (kept := processes.agreed(_read(path, course.target.splits["train"].rows))) is not None:
         return kept
     everything = encoder.rows(source, "train")
     sample = take(everything, stratified_order(everything.labels, seed=course.seed)[:rows])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
 from rootstock.classifier import read_card
 from rootstock.errors import DataError, unknown_name
+from rootstock.finetuning.checkpoint import forget
 from rootstock.finetuning.save import Lineage, save_model
+from rootstock.finetuning.starts import kept_training, published_encoder
 from rootstock.params import BackboneParams, DataParams, FineTuningParams
-from rootstock.part import Keep, Start
+from rootstock.part import Start
 from rootstock.records import Artifact, Curve, Incumbent, PreparedData, Selection, TunedBackbone
-from rootstock.rows import bare_encoder, feature_folder
 
 
 def tune(
@@ -44,12 +44,9 @@ def tune(
     if source is None:
         known = (dataset.name for dataset in prepared.sources)
         raise DataError(f"selection: {unknown_name('source', selection.chosen, known)}; run 'rootstock run' again")
-    encoder = bare_encoder(
-        selection.backbone, data.modality, pooling=backbone.pooling, batch_rows=backbone.batch_rows,
-        cache_folder=feature_folder(workspace),
-    )  # fmt: skip
+    encoder = published_encoder(selection.backbone, data=data, backbone=backbone, workspace=workspace)
     rows = encoder.rows(source, "train")
-    keep = Keep(Path(workspace) / "checkpoints" / folder.name, 60 * finetuning.checkpoint_minutes)
+    keep = kept_training(finetuning, workspace=workspace, folder=folder)
     start = Start(encoder.load, len(source.labels), None, keep, finetuning.precision == "auto")
     method = finetuning.source
     fitted = method.fit(start, rows, heldout=None, setting=None, seed=seed)
@@ -61,7 +58,7 @@ def tune(
         name=f"training loss on {source.name}", unit="nats a row",
         x=tuple(float(epoch + 1) for epoch in range(len(fitted.losses))), y=fitted.losses,
     )  # fmt: skip
-    shutil.rmtree(keep.folder, ignore_errors=True)
+    forget(keep.folder)
     return TunedBackbone(
         source=source.name, backbone=selection.backbone, method=method.name, model=saved, matched_labels=selection.matched_labels,
         rows=len(rows.labels), curves=(curve,), seconds=time.perf_counter() - started,

@@ -19,7 +19,18 @@ from rootstock.records.data import (
     RowsFile,
     ValidationReport,
 )
-from rootstock.records.evaluation import Cost, DataFacts, Detectable, EvalReport, GateResult, GateVerdict, Looks, Reloading, Scored
+from rootstock.records.evaluation import (
+    ROW_NOUN,
+    Cost,
+    DataFacts,
+    Detectable,
+    EvalReport,
+    GateResult,
+    GateVerdict,
+    Looks,
+    Reloading,
+    Scored,
+)
 from rootstock.records.loop import DriftReport, DriftResult, Registration, Report, RetrainDecision
 from rootstock.records.models import NO_TRANSFER, Curve, Ladder, MethodScore, TrainedModel, TunedBackbone
 from rootstock.records.transfer import (
@@ -39,6 +50,7 @@ __all__ = [
     "KEPT",
     "NO_TRANSFER",
     "RECORD_FILE",
+    "ROW_NOUN",
     "SLICE",
     "Artifact",
     "Candidate",

@@ -38,6 +38,8 @@ class Reloading(Value):
     """why it did not answer"""
     cost: Cost | None
     """None where it did not answer"""
+    seconds: float = 0.0
+    """from the start of the process to its end"""
 
 
 class DataFacts(Value):
@@ -52,6 +54,10 @@ class DataFacts(Value):
     learned_rows: int
     """rows measured on whose input the model, or one that it stands on, learned from; always 0 out of fold, where folds differ"""
     rows: int
+
+
+#: What one of the rows is called that models are measured on: out of fold there are no test rows.
+ROW_NOUN: dict[Literal["held_out", "out_of_fold"], str] = {"held_out": "test row", "out_of_fold": "labelled row"}
 
 
 class EvalReport(Record):
@@ -87,6 +93,11 @@ class EvalReport(Record):
     predictions: Artifact
     """Parquet, columns as ``part.Gate.decide`` says"""
     seconds: float
+
+    def measured_on(self, rows: int) -> str:
+        """Such as ``450 test rows``, or ``96 labelled rows, each predicted out of fold``."""
+        out_of_fold = "" if self.rows == "held_out" else ", each predicted out of fold"
+        return f"{rows:,} {ROW_NOUN[self.rows]}{'s' * (rows != 1)}{out_of_fold}"
 
 
 class Looks(Record):

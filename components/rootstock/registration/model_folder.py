@@ -63,7 +63,7 @@ def readme(card: ModelCard, trained: TrainedModel, report: EvalReport, prepared:
 - Learned from: {_origin(trained, prepared)}
 - Method: {trained.method} ({trained.reason})
 
-## Measured on {_test_rows(report)} test rows of {report.revision}
+## Measured on {report.measured_on(_rows(report))} ({report.revision})
 
 | measure | value | interval | unit |
 |---|---|---|---|
@@ -87,8 +87,8 @@ def _row(name: str, measure: Measure) -> str:
     return f"| {name} | {measure.value:.4f} | {measure.low:.4f} to {measure.high:.4f} | {measure.unit}, {better} |"
 
 
-def _test_rows(report: EvalReport) -> str:
-    return str(max((measure.n for measure in report.measures.values()), default=0))
+def _rows(report: EvalReport) -> int:
+    return max((measure.n for measure in report.measures.values()), default=0)
 
 
 def _origin(trained: TrainedModel, prepared: PreparedData) -> str:

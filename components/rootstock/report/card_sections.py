@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootstock.records import EvalReport, Measure, PreparedData, TrainedModel
+from rootstock.records import ROW_NOUN, EvalReport, Measure, PreparedData, TrainedModel
 from rootstock.report.markdown import cell, table
 from rootstock.report.run_records import RunRecords
 from rootstock.report.slices import slice_accuracies
@@ -46,7 +46,7 @@ def data(run: RunRecords, prepared: PreparedData) -> str:
     ]
     contamination = [
         f"{cell(source.name)}: {source.contamination.exact} equal and {source.contamination.near} nearly equal rows were dropped, "
-        "for the target's test rows hold them."
+        f"for the target's {run.tested_row}s hold them."
         for source in prepared.sources
         if source.contamination is not None and source.contamination.exact + source.contamination.near
     ]
@@ -164,14 +164,14 @@ def limits(run: RunRecords, report: EvalReport, prepared: PreparedData) -> str:
             for result in (run.verdict.results if run.verdict else ())
             if result.verdict != "pass"
         ),
-        "Its probabilities and accuracy hold for inputs like the test rows; 'rootstock monitor' tells when these change.",
+        f"Its probabilities and accuracy hold for inputs like the {run.tested_row}s; 'rootstock monitor' tells when these change.",
     ]
     return "## Limits\n\n" + "\n".join(f"- {cell(sentence(line), 600)}" for line in said if line)
 
 
 def _few(report: EvalReport) -> str:
     few = [f"{label} ({rows})" for label, rows in zip(report.labels, map(sum, report.confusion), strict=True) if rows < FEW_ROWS]
-    return f"Fewer than {FEW_ROWS} test rows, so hardly measured: {listed(few)}" if few else ""
+    return f"Fewer than {FEW_ROWS} {ROW_NOUN[report.rows]}s, so hardly measured: {listed(few)}" if few else ""
 
 
 def _weakest(report: EvalReport) -> str:

@@ -98,7 +98,7 @@ def _claim(report: EvalReport, gains: Mapping[str, Difference]) -> str:
     accuracy = report.measures.get("accuracy")
     if accuracy is None:
         return ""
-    text = f": {percent(accuracy.value)} right on {count(accuracy.n, 'test row')}"
+    text = f": {percent(accuracy.value)} right on {report.measured_on(accuracy.n)}"
     if gain := gains.get(CHAMPION):
         return f"{text}, {_beside(gain)} the champion on the same rows"
     best = best_baseline(report)
@@ -126,7 +126,9 @@ def key_numbers(run: RunRecords, gains: Mapping[str, Difference], *, confidence:
     if run.evaluation is not None:
         if accuracy := run.evaluation.measures.get("accuracy"):
             cards.append(
-                KeyNumber("Accuracy", value(accuracy), (spread(accuracy),), "plain", f"{level}, {count(accuracy.n, 'test row')}")
+                KeyNumber(
+                    "Accuracy", value(accuracy), (spread(accuracy),), "plain", f"{level}, {run.evaluation.measured_on(accuracy.n)}"
+                )
             )
         best = best_baseline(run.evaluation)
         if best is not None:

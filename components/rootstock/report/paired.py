@@ -20,6 +20,8 @@ class Difference:
     losses: int
     """rows only the second has right"""
     n: int
+    inflation: float = 1.0
+    """of the variance of a mean over these rows (see ``EvalReport``); the interval is widened for it"""
 
     @property
     def settled(self) -> bool:
@@ -27,13 +29,13 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
-def paired_difference(first: Sequence[bool], second: Sequence[bool], *, confidence: float) -> Difference:
+def paired_difference(first: Sequence[bool], second: Sequence[bool], *, confidence: float, inflation: float = 1.0) -> Difference:
     """The difference with its score interval: the same that the gates use.
 
     Raises ValueError if the two are not of one length, or empty.
     """
     import numpy as np
 
-    pair = pair_of(np.asarray(first, dtype=bool), np.asarray(second, dtype=bool))
+    pair = pair_of(np.asarray(first, dtype=bool), np.asarray(second, dtype=bool), inflation=inflation)
     low, high = score_interval(pair, confidence=confidence)
-    return Difference(pair.difference, low, high, pair.wins, pair.losses, pair.n)
+    return Difference(pair.difference, low, high, pair.wins, pair.losses, pair.n, inflation)

@@ -8,6 +8,7 @@ from typing import Any
 
 from rootstock.records import (
     NO_TRANSFER,
+    ROW_NOUN,
     EvalReport,
     GateVerdict,
     History,
@@ -23,6 +24,7 @@ from rootstock.records import (
     TunedBackbone,
     ValidationReport,
 )
+from rootstock.rows import tested_split
 
 #: Name of the gate that refuses a claim of transfer that the control does not bear out.
 GUARD = "positive_transfer"
@@ -73,6 +75,14 @@ class RunRecords:
     def rival(self) -> Scored | None:
         """The champion as it was scored beside the model."""
         return self.evaluation.champion if self.evaluation is not None else None
+
+    @property
+    def tested_row(self) -> str:
+        """What one of the rows is called that models are measured on."""
+        if self.evaluation is not None:
+            return ROW_NOUN[self.evaluation.rows]
+        is_held_out = self.prepared is None or tested_split(self.prepared.target) == "test"
+        return ROW_NOUN["held_out" if is_held_out else "out_of_fold"]
 
     @property
     def claim_alpha(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rootstock.paired import Pair, mcnemar_exact
+from rootstock.paired import Pair, mcnemar_exact, reverse
 from rootstock.records import NO_TRANSFER, Candidate, CandidateKind, EvalReport, Selection, SourceRanking, Verdict
 from rootstock.report.paired import Difference, paired_difference
 from rootstock.report.predictions import MODEL, read_predictions
@@ -64,19 +64,21 @@ def sentence_of(run: RunRecords, realised: Difference | None) -> str:
     level = run.setting("similarity", "confidence", otherwise=0.9)
     dropped = run.trained is not None and run.trained.source is None
     return transfer_sentence(
-        run.ranking, run.selection, confidence=level, realised=realised, alpha=run.claim_alpha, dropped=dropped
+        run.ranking, run.selection, confidence=level, realised=realised, alpha=run.claim_alpha, dropped=dropped, row=run.tested_row
     )
 
 
 def realised_gain(evaluation: EvalReport, *, confidence: float) -> Difference | None:
-    """Accuracy of the model less that of the same without transfer, on the same test rows; None where either is missing.
+    """Accuracy of the model less that of the same without transfer, on the same rows; None where either is missing.
 
     Raises DataError if the predictions file lacks the model's columns.
     """
     predictions = read_predictions(evaluation)
     if predictions is None or not predictions.ids or NO_TRANSFER not in predictions.predicted:
         return None
-    return paired_difference(predictions.right(MODEL), predictions.right(NO_TRANSFER), confidence=confidence)
+    return paired_difference(
+        predictions.right(MODEL), predictions.right(NO_TRANSFER), confidence=confidence, inflation=evaluation.variance_inflation
+    )
 
 
 def transfer_sentence(
@@ -87,11 +89,13 @@ def transfer_sentence(
     realised: Difference | None = None,
     alpha: float = 0.05,
     dropped: bool = False,
+    row: str = "test row",
 ) -> str:
     """One sentence: what is learned from, the gain predicted over no transfer, the risk, and what was measured.
 
-    ``confidence`` is that of the predicted intervals, ``realised`` the model's paired difference to no transfer on the test rows,
-    ``alpha`` the error rate of calling that settled; ``dropped`` says that the final model was trained without the source.
+    ``confidence`` is that of the predicted intervals, ``realised`` the model's paired difference to no transfer on the rows
+    that models are measured on, each called a ``row``, ``alpha`` the error rate of calling that settled; ``dropped`` says that the
+    final model was trained without the source.
     """
     pick = picked(ranking, selection)
     gain = pick.candidate.predicted_gain if pick.candidate is not None else None
@@ -104,7 +108,7 @@ def transfer_sentence(
         expected = f"{subject} {_expected(pick.candidate, confidence)}"
     if dropped and pick.kind != "backbone":
         return sentence(f"{expected}; in the end the model was trained without it")
-    return sentence(expected + _measured(realised, alpha))
+    return sentence(expected + _measured(realised, alpha, row))
 
 
 def weighed(ranking: SourceRanking) -> str:
@@ -162,19 +166,20 @@ def _risk(risk: float) -> str:
 
 def settled(realised: Difference, *, alpha: float) -> Verdict:
     """Whether transfer helped (pass) or harmed (fail) by the exact one-sided McNemar test at ``alpha``, the gate's own."""
-    if mcnemar_exact(Pair(realised.wins, realised.losses, realised.n)) <= alpha:
+    pair = Pair(realised.wins, realised.losses, realised.n, realised.inflation)
+    if mcnemar_exact(pair) <= alpha:
         return "pass"
-    harmed = mcnemar_exact(Pair(realised.losses, realised.wins, realised.n)) <= alpha
+    harmed = mcnemar_exact(reverse(pair)) <= alpha
     return "fail" if harmed else "inconclusive"
 
 
-def _measured(realised: Difference | None, alpha: float) -> str:
+def _measured(realised: Difference | None, alpha: float, row: str) -> str:
     if realised is None:
         return ""
     text = f"; measured afterwards: {points(realised.value)}"
     found = settled(realised, alpha=alpha)
     if found == "inconclusive":
-        return f"{text} ({points(realised.low)} to {points(realised.high)}), not settled by {count(realised.n, 'test row')}"
+        return f"{text} ({points(realised.low)} to {points(realised.high)}), not settled by {count(realised.n, row)}"
     return text if found == "pass" else f"{text}, so it made the model worse"
 
 

@@ -69,9 +69,10 @@ def write_report(run: RunRecords, *, task: str, folder: Path) -> Report:
 def _context(run: RunRecords, task: str) -> dict[str, Any]:
     confidence = run.setting("evaluation", "confidence", otherwise=0.95)
     predictions = read_predictions(run.evaluation) if run.evaluation is not None else None
-    gains = _gains(predictions, confidence)
+    inflation = run.evaluation.variance_inflation if run.evaluation is not None else 1.0
+    gains = _gains(predictions, confidence=confidence, inflation=inflation)
     # The interval of the claim is the gate's own, so that the two never disagree.
-    claim = _gains(predictions, 1 - 2 * run.claim_alpha).get(NO_TRANSFER)
+    claim = _gains(predictions, confidence=1 - 2 * run.claim_alpha, inflation=inflation).get(NO_TRANSFER)
     reached = [section for section in SECTIONS if getattr(run, section[2]) is not None]
     return {
         "run": run,
@@ -97,7 +98,7 @@ def _context(run: RunRecords, task: str) -> dict[str, Any]:
     }
 
 
-def _gains(predictions: Predictions | None, confidence: float) -> dict[str, Difference]:
+def _gains(predictions: Predictions | None, *, confidence: float, inflation: float) -> dict[str, Difference]:
     if predictions is None or not predictions.ids:
         return {}
     ours = predictions.right(MODEL)
@@ -105,7 +106,8 @@ def _gains(predictions: Predictions | None, confidence: float) -> dict[str, Diff
     for name in predictions.predicted:
         theirs, asked = predictions.right(name), predictions.asked(name)
         if name != MODEL and asked:
-            gains[name] = paired_difference([ours[i] for i in asked], [theirs[i] for i in asked], confidence=confidence)
+            pair = [ours[i] for i in asked], [theirs[i] for i in asked]
+            gains[name] = paired_difference(*pair, confidence=confidence, inflation=inflation)
     return gains
 
 
@@ -151,9 +153,11 @@ def _evaluated(run: RunRecords, predictions: Predictions | None, confidence: flo
         return {}
     bins = int(run.setting("evaluation", "calibration_bins", otherwise=10))
     binned = calibration(predictions, bins=bins, confidence=confidence) if predictions is not None else ()
+    accuracy = report.measures.get("accuracy")
     return {
-        "ladder_figure": intervals(_ladder(run, report), text=percent, reference=report.measures["accuracy"].value)
-        if "accuracy" in report.measures
+        "measured_on": report.measured_on(accuracy.n) if accuracy is not None else f"{run.tested_row}s",
+        "ladder_figure": intervals(_ladder(run, report), text=percent, reference=accuracy.value)
+        if accuracy is not None
         else Markup(),
         "matrix": matrix(report),
         "class_measures": tuple(dict.fromkeys(name for held in report.per_class.values() for name in held)),
@@ -173,7 +177,7 @@ def _against_champion(run: RunRecords, predictions: Predictions | None) -> dict[
     if predictions is None:
         reason = "The predictions file is no longer stored"
     elif not run.rival.measures:
-        reason = "The champion could not be asked about any test row"
+        reason = f"The champion could not be asked about any {run.tested_row}"
     else:
         reason = f"Their probabilities were not kept; {count(sum(differing.values()), 'row')} got another answer"
         reason = reason if differing else "The two give the same answer to every row that both were asked"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,11 +84,17 @@ def diff(before: str, after: str, params_file: Path, overrides: tuple[str, ...],
     params = open_project(params_file, overrides)
     found = compare(Path(params.data.registry), before, after)
     labels = sorted(found.counts_before.keys() | found.counts_after.keys())
+    columns = Counter(change.column for change in found.kept)
     lines = [
         f"{found.before.revision} -> {found.after.revision}: {len(found.added)} rows added, {len(found.removed)} removed, "
-        f"{len(found.relabelled)} relabelled, {len(found.rewritten)} rewritten",
+        f"{len(found.relabelled)} relabelled, {len(found.rewritten)} rewritten, "
+        f"{found.rows_with_other_columns} with other kept columns",
+        *(f"  column {name}: added" for name in found.columns_added),
+        *(f"  column {name}: removed" for name in found.columns_removed),
+        *(f"  column {name}: {n} rows changed" for name, n in columns.items()),
         *(f"  {label:<40} {found.counts_before.get(label, 0):>7} -> {found.counts_after.get(label, 0):>7}" for label in labels),
         *(f"  {row.id}: '{row.before}' -> '{row.after}'" for row in found.relabelled[:20]),
+        *(f"  {change.id}: {change.column} '{change.before}' -> '{change.after}'" for change in found.kept[:20]),
     ]
     emit(found.model_dump(mode="json"), as_json=as_json, text="\n".join(lines))
 

@@ -16,16 +16,17 @@ def command(name: str, params_file: Path, overrides: tuple[str, ...], as_json: b
     """Run one stage from the records of the stages before it."""
     params = open_project(params_file, overrides)
     from rootstock.records import Record
-    from rootstock.stages import find_stage, producer, run_stage
+    from rootstock.stages import find_stage, producer
 
     from rootstock_flows.describe import describe
     from rootstock_flows.experiment import write_beside
+    from rootstock_flows.in_processes import run_stage_as_asked
 
     stage = find_stage(name)
     root = Path(params.workspace) / "experiment"
     with clean_output():
         inputs: dict[type[Record], Record] = {kind: kind.load(root / producer(kind).name) for kind in stage.inputs}
-        record = run_stage(stage, inputs, params=params, folder=root / name, run_key="experiment")
+        record = run_stage_as_asked(stage, inputs, params=params, folder=root / name, run_key="experiment")
         write_beside(record, params=params, root=root)
     say(f"{name}: {describe(record)}")
     emit(record, as_json=as_json, text=(root / name / "record.json").as_posix())

@@ -1,0 +1,46 @@
+"""Which data, and what is checked of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from rootstock.params.base import Name, Positive, Section, has_parts, names_once
+from rootstock.part import CheckPart, ModalityPart
+
+
+class Columns(Section):
+    """Which columns of a table hold what; null where a table has none."""
+
+    input: str
+    label: str
+    id: str | None
+    split: str | None
+    keep: Annotated[tuple[str, ...], AfterValidator(names_once)]
+    """further columns to keep, by which gates cut the test rows into slices and groups"""
+
+
+class DataParams(Section):
+    registry: str
+    target: Name
+    sources: tuple[Name, ...]
+    revision: str
+    """``latest`` or a tag of the target, ``NAME/vN``"""
+    columns: Columns
+    modality: ModalityPart
+    labels: tuple[str, ...] | None
+    labelled_rows_per_class: Annotated[int, Field(ge=2)] | None
+    renamed_labels: dict[str, str]
+    """label that the target's rows or an older champion bear -> what it is called now"""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] | None
+    """null holds no rows out, which only ``evaluation.rows: out_of_fold`` can do with"""
+    test_rows: Positive | None
+    source_rows: Positive | None
+    max_characters: Positive
+    contamination_similarity: Annotated[float, Field(gt=0, le=1)] | None
+    """source rows at least so similar to a test row of the target are dropped; null drops only equal ones"""
+
+
+class ValidationParams(Section):
+    checks: Annotated[tuple[CheckPart, ...], AfterValidator(has_parts)]
