@@ -22,10 +22,10 @@ test: $(READY)
 	+$(MAKE) --no-print-directory --jobs=2 units flows
 
 units: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/pytest --ignore tests/flows
+	OMP_NUM_THREADS=1 $(BIN)/pytest --ignore tests/flows --durations 15
 
 flows: $(READY)
-	$(BIN)/pytest tests/flows -p no:cacheprovider
+	$(BIN)/pytest tests/flows -p no:cacheprovider --durations 15
 
 check: $(READY)
 	$(BIN)/ruff check components flows tests benchmarks

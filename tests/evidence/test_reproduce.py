@@ -25,7 +25,7 @@ def test_a_revision_whose_tag_was_moved_is_an_error_and_nothing_runs(journal, pa
     entry = journal()[0]
     moved = DatasetRevision(dataset="numpy-docs", revision="numpy-docs/v1", git_sha="f" * 40, md5="0" * 32)
     monkeypatch.setattr(module.registry, "resolve", lambda path, name, revision: moved)
-    monkeypatch.setattr(module, "run_stage", None)
+    monkeypatch.setattr(module, "run_stage_as_asked", None)
     given = entry.model_copy(update={"facts": {**entry.facts, "params": params_mapping()}})
     with pytest.raises(DataError, match=r"expected numpy-docs/v1 with md5 111111111111 at git a1b2c3d, found md5 000000000000"):
         reproduce(given, params=params)
