@@ -17,7 +17,7 @@ images: $(READY)
 	$(BIN)/rootstock data demo --images --params params-images.yaml
 	$(BIN)/rootstock run --params params-images.yaml
 
-# Side by side: flows mostly wait for one process after the other.
+# Side by side: flows mostly wait for one process after the other. tests/processes goes with the units, so that both take as long.
 test: $(READY)
 	+$(MAKE) --no-print-directory --jobs=2 units flows
 

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "flows"))
 
 from task_folder import TIMEOUT, TaskFolder, make_task
 
