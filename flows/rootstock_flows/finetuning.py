@@ -5,14 +5,15 @@ from __future__ import annotations
 from rootstock.errors import ServiceError
 from rootstock.files import sha256_of_json
 from rootstock.installation import code_version
-from rootstock.records import Ladder, Record, Selection, TrainedModel, TunedBackbone
+from rootstock.records import Record
 from rootstock.stages import UNHASHED_SECTIONS, find_stage, load_intact, stage_folder, stage_key
 
 from rootstock_flows.handover import StageDone
+from rootstock_flows.in_processes import TRAINING_STAGES
 from rootstock_flows.steps import Run
 
 #: Stage -> its record, in order. They follow each other: a worker is handed all of them at once, and loads its libraries once.
-TRAINING: dict[str, type[Record]] = {"select": Selection, "tune": TunedBackbone, "finetune": TrainedModel, "ladder": Ladder}
+TRAINING: dict[str, type[Record]] = {name: find_stage(name).output for name in TRAINING_STAGES}
 
 
 def fine_tune(run: Run) -> None:

@@ -32,7 +32,7 @@ from rootstock.stages import BY_HAND, Stage, run_stage
 from rootstock_flows.session import say
 
 KEY = "compute.finetuning.processes"
-#: The stages that train.
+#: The stages that train, in order.
 TRAINING_STAGES = ("select", "tune", "finetune", "ladder")
 JOB_FILE = "job.json"
 STDERR = 2

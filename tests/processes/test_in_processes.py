@@ -19,8 +19,7 @@ from rootstock.params import Params, parse_params
 from rootstock.records import Incumbent, PreparedData, Record, Selection, TunedBackbone
 from rootstock.stages import find_stage
 from rootstock_flows import in_processes
-from rootstock_flows.finetuning import TRAINING
-from rootstock_flows.in_processes import TRAINING_STAGES, Fault, gpus_here, require_gpus, run_stage_as_asked
+from rootstock_flows.in_processes import Fault, gpus_here, require_gpus, run_stage_as_asked
 
 FOLDER = Path("w/stages/tune/abc")
 LONG = 20_000
@@ -73,10 +72,6 @@ def members(processes: list[psutil.Process]) -> list[psutil.Process]:
 def left() -> list[Any]:
     """Processes and files of a stage that has ended."""
     return [*psutil.Process().children(recursive=True), *Path("w/processes").glob("*")]
-
-
-def test_the_stages_that_train_are_those_of_the_flow():
-    assert tuple(TRAINING) == TRAINING_STAGES
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5])

@@ -58,10 +58,6 @@ class Checkpoint:
             self._last = time.monotonic()
         processes.wait()
 
-    def remove(self) -> None:
-        """Forget it."""
-        self.path.unlink(missing_ok=True)
-
 
 def forget(folder: Path) -> None:
     """Remove the checkpoints of a stage that is done with them; the first of several processes does."""
