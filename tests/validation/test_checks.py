@@ -131,6 +131,14 @@ def test_a_missing_or_blank_label_fails(blank: str | None, make_dataset: MakeDat
     assert result.failing_rows == ("r4",)
 
 
+def test_rows_that_are_neither_learned_nor_tested_by_their_label_need_none(make_dataset: MakeDataset) -> None:
+    rows = frame(texts(6), ["bug", "bug", "wish", "wish", "", ""], split=["train"] * 4 + ["unused"] * 2)
+    result = run("label_set", rows, make_dataset(rows))
+    assert result.passed
+    assert result.failing == 0
+    assert result.reason == "2 classes in train, each with one spelling; 2 more rows have no label"
+
+
 def test_one_class_fails(make_dataset: MakeDataset) -> None:
     rows = frame(texts(5), ["bug"] * 5)
     assert "train has 1 classes, at least 2" in run("label_set", rows, make_dataset(rows)).reason
@@ -163,6 +171,13 @@ def test_duplicates_ignore_case_and_blanks_and_stay_within_a_split(make_dataset:
     assert result.reason == (
         "2 of 4 rows repeat an earlier input of their split (50.0%; at most 5.0% allowed), 1 of them with another label"
     )
+
+
+def test_repeats_among_rows_that_are_not_used_do_not_count(make_dataset: MakeDataset) -> None:
+    rows = frame([*texts(20), *["hello"] * 30], ["bug", "wish"] * 25, split=["train"] * 20 + ["unused"] * 30)
+    result = run("duplicates", rows, make_dataset(rows))
+    assert result.passed
+    assert result.reason.startswith("0 of 20 rows repeat")
 
 
 def test_at_most_twenty_failing_rows_are_named(make_dataset: MakeDataset) -> None:

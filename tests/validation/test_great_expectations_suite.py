@@ -63,6 +63,16 @@ def test_each_fault_fails_its_own_expectation_and_names_its_rows(tmp_path: Path)
     }
 
 
+def test_only_rows_that_are_not_used_may_lack_a_label_and_one_that_they_have_must_be_known(tmp_path: Path) -> None:
+    rows = frame(texts(30), ["bug", "wish"] * 15, split=["train"] * 20 + ["unused"] * 10)
+    schema = Schema(**{**SCHEMA.__dict__, "splits": ("train", "unused")})
+    rows.loc[[25, 26], "label"] = ""
+    assert all(passed for passed, *_ in run(rows, tmp_path / "one", schema).values())
+    rows.loc[[3, 27], "label"] = ["", "praise"]
+    found = run(rows, tmp_path / "two", schema)
+    assert found["expect_column_values_to_be_in_set(label)"] == (False, 2, ("r3", "r27"))
+
+
 def test_images_and_few_rows(tmp_path: Path) -> None:
     rows = frame([b"\x89PNG" * 9] * 3, ["bug"] * 3)
     found = run(rows, tmp_path, Schema(**{**SCHEMA.__dict__, "modality": "image"}))

@@ -54,6 +54,20 @@ def test_clean_data_passes_with_suites_and_data_docs_on_disk(make_dataset: MakeD
     assert {result.dataset for result in report.results} == {"bugs", "docs"}
 
 
+def test_a_target_with_rows_without_label_passes(make_dataset: MakeDataset) -> None:
+    more = frame(texts(30, start=900), [""] * 30, split="unused")
+    rows = pd.concat([target_rows(), more.assign(id=[f"u{row}" for row in range(30)])], ignore_index=True)
+    target = make_dataset(rows)
+    target = target.model_copy(update={"labels": ("bug", "wish")})
+    checks = [*PARAMS.model_dump(mode="json")["checks"], {"name": "label_set", "min_classes": 2}]
+    Path("validate").mkdir()
+    report = validate(
+        prepare(target=target, sources=()), validation=ValidationParams.model_validate({"checks": checks}), folder=Path("validate")
+    )
+    assert [result.reason for result in report.results if not result.passed] == []
+    assert not any("condition" in result.reason for result in report.results)
+
+
 def test_the_record_is_the_same_when_made_again(make_dataset: MakeDataset) -> None:
     prepared = prepare(target=make_dataset(target_rows()), sources=())
     assert run(prepared).sha256() == run(prepared).sha256()

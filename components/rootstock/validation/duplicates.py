@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Duplicates(Check):
-    """At most ``max_share`` of the rows repeat the input of an earlier row of their split.
+    """At most ``max_share`` of the rows to learn from or test on repeat the input of an earlier row of their split.
 
     Compared in normal form (case, blanks and Unicode form do not count; images by the hash of their bytes). The reason also tells
     how many repeats carry another label than the first: those are contradictions, and cap the accuracy that can be reached.
@@ -27,19 +27,20 @@ class Duplicates(Check):
     max_share: Annotated[float, Field(ge=0, le=1)]
 
     def inspect(self, rows: pd.DataFrame, dataset: Dataset) -> CheckResult:
-        keyed = rows[["split", "label"]].assign(key=normal_inputs(rows))
+        used = rows[rows["split"] != "unused"]
+        keyed = used[["split", "label"]].assign(key=normal_inputs(used))
         repeats = keyed.duplicated(["split", "key"], keep="first")
         first_label = keyed.groupby(["split", "key"])["label"].transform("first")
         contradictions = int((repeats & (keyed["label"] != first_label)).sum())
-        share = share_of(int(repeats.sum()), len(rows))
+        share = share_of(int(repeats.sum()), len(used))
         return check_result(
             self.name,
             dataset.name,
             rows=rows,
-            failing=repeats,
+            failing=repeats.reindex(rows.index, fill_value=False),
             passed=share <= self.max_share,
             reason=(
-                f"{int(repeats.sum())} of {len(rows)} rows repeat an earlier input of their split "
+                f"{int(repeats.sum())} of {len(used)} rows repeat an earlier input of their split "
                 f"({share:.1%}; at most {self.max_share:.1%} allowed), {contradictions} of them with another label"
             ),
         )

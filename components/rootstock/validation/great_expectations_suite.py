@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SUITE_HEADER = "# Great Expectations suite, made from the dataset's schema and the limits in params.yaml.\n"
 DOCS_SITE = "rootstock"
+#: Parameters of an expectation that say where it looks, and for which names, not how much it allows.
+NO_LIMITS = ("column", "batch_id", "value_set", "row_condition")
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def expectations(schema: Schema) -> list[dict[str, Any]]:
         _expectation("expect_table_row_count_to_be_between", min_value=schema.fewest_rows),
         *(_expectation("expect_column_values_to_not_be_null", column=column) for column in ("id", "input", "label", "split")),
         _expectation("expect_column_values_to_be_unique", column="id"),
-        _expectation("expect_column_values_to_be_in_set", column="label", value_set=sorted(schema.labels)),
+        _expectation("expect_column_values_to_be_in_set", column="label", value_set=sorted(schema.labels), **_labelled(schema)),
         _expectation("expect_column_values_to_be_in_set", column="split", value_set=sorted(schema.splits)),
         # pandas 3 stores text as `str`; `object` is what a column of bytes, or of mixed types, is.
         _expectation("expect_column_values_to_be_of_type", column="input", type_="str" if schema.modality == "text" else "bytes"),
@@ -57,6 +59,17 @@ def expectations(schema: Schema) -> list[dict[str, Any]]:
         limits = {"min_value": fewest, "max_value": most, "mostly": schema.characters_share}
         found.append(_expectation("expect_column_value_lengths_to_be_between", column="input", **limits))
     return found
+
+
+def _labelled(schema: Schema) -> dict[str, Any]:
+    """Leaves out rows that need no label, where there can be such."""
+    if "unused" not in schema.splits:
+        return {}
+    needed = [
+        {"type": "comparison", "column": {"name": column}, "operator": "!=", "parameter": value}
+        for column, value in (("split", "unused"), ("label", ""))
+    ]
+    return {"row_condition": {"type": "or", "conditions": needed}}
 
 
 def suite_yaml(schema: Schema) -> str:
@@ -156,7 +169,7 @@ def _result(outcome: Any, frame: pd.DataFrame, dataset: str) -> CheckResult:
 
 
 def _reason(config: Any, result: Mapping[str, Any], count: int, rows: int) -> str:
-    limits = {key: value for key, value in config.kwargs.items() if key not in ("column", "batch_id", "value_set")}
+    limits = {key: value for key, value in config.kwargs.items() if key not in NO_LIMITS}
     asked = ", ".join(f"{key} {value}" for key, value in sorted(limits.items()))
     if "observed_value" in result:
         return f"observed {result['observed_value']} (expected {asked})"

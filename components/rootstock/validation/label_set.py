@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class LabelSet(Check):
     """At least ``min_classes`` labels in ``train``, none missing or blank, no two that differ only in case or blanks.
 
-    "Bug" beside "bug " are two classes to a model and one to the person who typed them.
+    "Bug" beside "bug " are two classes to a model and one to the person who typed them. Rows of the split ``unused``, which are
+    neither learned nor tested by their label, need none.
     """
 
     name: Literal["label_set"] = "label_set"
@@ -33,11 +34,12 @@ class LabelSet(Check):
         for label in labels[~blank].value_counts().index:
             spellings[normal_text(str(label))].append(str(label))
         rarer = [spelling for found in spellings.values() for spelling in found[1:]]
+        missing = blank & (rows["split"] != "unused")
         classes = int(labels[(rows["split"] == "train") & ~blank].nunique())
 
         wrong = []
-        if blank.any():
-            wrong.append(f"{int(blank.sum())} rows have no label")
+        if missing.any():
+            wrong.append(f"{int(missing.sum())} rows have no label")
         if rarer:
             pairs = [" and ".join(repr(spelling) for spelling in sorted(found)) for found in spellings.values() if len(found) > 1]
             wrong.append(f"labels differ only in case or blanks: {'; '.join(sorted(pairs)[:3])}; give them one spelling")
@@ -47,7 +49,11 @@ class LabelSet(Check):
             self.name,
             dataset.name,
             rows=rows,
-            failing=blank | labels.isin(rarer),
+            failing=missing | labels.isin(rarer),
             passed=not wrong,
-            reason="; ".join(wrong) or f"{classes} classes in train, each with one spelling",
+            reason="; ".join(wrong) or f"{classes} classes in train, each with one spelling" + _unlabelled(int(blank.sum())),
         )
+
+
+def _unlabelled(rows: int) -> str:
+    return f"; {rows} more rows have no label" if rows else ""
