@@ -132,6 +132,7 @@ def _work(
         tuned_rows=tuned.rows if isinstance(tuned, TunedBackbone) else max(sizes.sources.values(), default=0),
         rounds=rounds_at_most(sizes, params),
         methods=methods,
+        has_champion=incumbent.model is not None,
     )
     prepared = kept.get(PreparedData)
     if isinstance(prepared, PreparedData):

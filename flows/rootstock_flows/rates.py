@@ -75,6 +75,7 @@ def _measured(document: Mapping[str, Any]) -> Iterable[tuple[str, Measured]]:
         tuned_rows=document["source_tuning"]["rows"] if document["source_tuning"] else 0,
         rounds=tuple((len(scores), scores[0]["source_rows"]) for scores in (document["selection"] or {"rounds": ()})["rounds"]),
         methods=_compared(params, document),
+        has_champion=bool((document.get("incumbent") or {}).get("model")),
     )
     if params.finetuning.search is not None:
         work["finetune"] = 0  # its time is the search's budget as much as the rows'

@@ -116,12 +116,13 @@ def work_of(
     tuned_rows: int,
     rounds: tuple[tuple[int, int], ...],
     methods: Sequence[FineTuneMethod] | None = None,
+    has_champion: bool = False,
 ) -> dict[str, int]:
     """Row passes of each stage; a stage without rows counts 1.
 
     ``candidates`` are scored, and the backbone learns from ``tuned_rows`` rows of its source after ``rounds`` of halving: in each,
-    so many candidates are tried on so many rows of their source. ``methods`` were compared, if that is known; a search of learning
-    rates is not in it (see ``search_passes``).
+    so many candidates are tried on so many rows of their source. ``methods`` were compared, if that is known; a champion answers
+    the test rows too. A search of learning rates is not in it (see ``search_passes``).
     """
     source_rows = sum(sizes.sources.values())
     backbones = 1 + len(params.backbone.alternatives)
@@ -142,7 +143,7 @@ def work_of(
         "tune": epochs_of(params.finetuning.source) * tuned_rows,
         "finetune": sizes.train * (STARTS * folds * epochs + longest),
         "ladder": _ladder_work(sizes, params, epochs=epochs, longest=longest),
-        "measure": (2 + len(params.evaluation.perturbations)) * sizes.test,  # the model, a champion, the model on changed rows
+        "measure": (1 + has_champion + len(params.evaluation.perturbations)) * sizes.test,
         "reload": sizes.test + min(sizes.test, TIMED_ROWS) + WARM_UP_ROWS if params.evaluation.reload else 0,
         "decide": 1,
         "register": 1,
@@ -180,8 +181,8 @@ def search_passes(sizes: Sizes, params: Params, *, methods: Sequence[FineTuneMet
 
 
 def epochs_of(method: FineTuneMethod) -> int:
-    """Passes over the rows that a method makes; one where it is not trained by epochs."""
-    return int(getattr(method, "epochs", 1))
+    """Passes over the labelled rows that a method makes, or one that it trains first; one where nothing is trained by epochs."""
+    return int(getattr(getattr(method, "after", None) or method, "epochs", 1))
 
 
 def rounds_at_most(sizes: Sizes, params: Params) -> tuple[tuple[int, int], ...]:

@@ -108,6 +108,12 @@ def test_what_the_reloaded_model_took_in_its_own_process_is_told_apart(run_file,
     assert found["reload"] == (Measured(work["reload"], 12.0),)
 
 
+def test_a_champion_that_was_measured_too_counts_as_work_done(run_file, tiny_data, tiny_params):
+    run_file(seconds={"evaluate": 20.0}, reused=[], incumbent={"model": {"path": "m", "sha256": "0"}})
+    work = work_of(sizes_of(tiny_data), tiny_params, candidates=5, tuned_rows=60, rounds=(), has_champion=True)
+    assert measured_runs("workspace")["measure"] == (Measured(work["measure"], 20.0),)
+
+
 def test_a_model_that_did_not_answer_in_its_process_tells_nothing_of_how_long_that_takes(run_file):
     found = evaluated(run_file, failure="it is broken", seconds=2.0)
     assert "reload" not in found

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from rootstock.finetuning.label_spreading import LabelSpreading
 from rootstock.params import DataParams, parse_params
 from rootstock_flows.workload import (
     Forward,
     SearchPasses,
     Sizes,
     candidates_of,
+    epochs_of,
     methods_of,
     rounds_at_most,
     rule_of,
@@ -145,6 +147,21 @@ def test_every_perturbation_is_a_pass_over_the_test_rows_and_reloading_is_its_ow
     assert work["measure"] - none["measure"] == len(asked) * 60
     assert (work["reload"], unloaded["reload"]) == (60 + 60 + 3, 0)
     assert work["measure"] == unloaded["measure"]
+
+
+def test_a_champion_is_a_pass_over_the_test_rows_where_there_is_one(params):
+    alone, beside = (
+        work_of(SIZES, params, candidates=5, tuned_rows=0, rounds=(), has_champion=has)["measure"] for has in (False, True)
+    )
+    assert (alone, beside - alone) == ((1 + len(params.evaluation.perturbations)) * 60, 60)
+
+
+def test_a_method_that_first_trains_another_makes_the_passes_of_that(params):
+    after, alone = (
+        LabelSpreading(neighbours=(5,), alpha=0.9, regularisation=1.0, unlabelled_rows=9, after=first)
+        for first in (params.finetuning.methods[1], None)
+    )
+    assert (epochs_of(after), epochs_of(alone)) == (6, 1)
 
 
 def test_a_search_is_trials_on_all_folds_and_a_comparison_afterwards(params):
