@@ -135,5 +135,5 @@ def test_no_number_of_rows_shows_a_lead_that_is_not_there() -> None:
 
 
 def test_the_sentence_has_two_figures() -> None:
-    assert more_rows(1234 + 200, 200) == "about 1,200 more labelled test rows would settle it"
-    assert more_rows(237, 200) == "about 37 more labelled test rows would settle it"
+    assert more_rows(1234 + 200, 200) == "about 1,200 more labelled rows to test on would settle it"
+    assert more_rows(237, 200) == "about 37 more labelled rows to test on would settle it"

@@ -160,7 +160,7 @@ def more_rows(needed: int | None, n: int, *, of: str = "") -> str:
         return "no number of rows would settle it if the difference stays what it is"
     more = max(needed - n, 1)
     digits = max(len(str(more)) - 2, 0)
-    return f"about {round(more, -digits):,} more labelled test rows{of} would settle it"
+    return f"about {round(more, -digits):,} more labelled rows{of} to test on would settle it"
 
 
 def _z(tail: float) -> float:

@@ -72,7 +72,7 @@ def test_a_failed_gate_outweighs_one_that_cannot_tell(tmp_path: Path) -> None:
 def test_a_gate_that_cannot_tell_makes_the_verdict_inconclusive(tmp_path: Path) -> None:
     verdict, reason = decided(tmp_path, n=60, model=0.7, champion=0.65)
     assert verdict == "inconclusive"
-    assert "more labelled test rows would settle it" in reason
+    assert "more labelled rows to test on would settle it" in reason
 
 
 def test_changed_predictions_are_refused(tmp_path: Path) -> None:

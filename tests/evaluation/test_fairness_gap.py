@@ -40,7 +40,7 @@ def test_a_gap_is_below_or_above_or_cannot_be_told(south: float, verdict: str, t
     rows = table(place % 3, {"model": right}).assign(**{"slice:region": np.where(place % 2, "north", "south")})
     result = judged(rows, tmp_path)
     assert result.verdict == verdict
-    assert ("more labelled test rows would settle it" in result.reason) == (verdict == "inconclusive")
+    assert ("more labelled rows to test on would settle it" in result.reason) == (verdict == "inconclusive")
 
 
 def test_the_worst_two_of_many_groups_decide(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_column_that_cannot_be_judged_keeps_another_from_passing_but_not_from_
         rows = two_columns(2, 9000, north=0.1, south=south).assign(**{"slice:language": "en"})
         result = judged(rows, tmp_path, gate(groups=BOTH, at_most=0.06))
         assert result.verdict == verdict
-        assert ("all test rows are of language en" in result.reason) == (verdict == "inconclusive")
+        assert ("all tested rows are of language en" in result.reason) == (verdict == "inconclusive")
 
 
 def fewest_wrong_that_fail(folder: Path, columns: list[str]) -> int:

@@ -44,7 +44,7 @@ def test_every_gate_here_is_found_by_name() -> None:
 def test_the_floor_is_for_the_whole_interval(accuracy: float, verdict: str, tmp_path: Path) -> None:
     result = ask("floor", rows_with(200, model=accuracy), tmp_path)
     assert result.verdict == verdict
-    assert ("more labelled test rows would settle it" in result.reason) == (verdict == "inconclusive")
+    assert ("more labelled rows to test on would settle it" in result.reason) == (verdict == "inconclusive")
 
 
 def test_the_rows_that_the_floor_asks_for_do_settle_it(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_small_lead_on_few_rows_is_inconclusive_and_says_how_many_would_do(tmp
     rows = table(place % 4, {"model": place < 28, "words": (place >= 8) & (place < 32), "probe": place < 0})
     result = ask("better_than_baselines", rows, tmp_path)
     assert result.verdict == "inconclusive"
-    assert "more labelled test rows would settle it" in result.reason
+    assert "more labelled rows to test on would settle it" in result.reason
 
 
 def test_no_transfer_is_no_baseline_to_beat_but_may_be_named_as_one_to_hold(tmp_path: Path) -> None:

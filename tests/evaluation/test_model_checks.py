@@ -58,8 +58,8 @@ def measured(value: float, low: float, high: float, *, n: int = 200) -> Measure:
     [
         (measured(0.04, 0.0, 0.08), "pass", "is at most 0.1"),
         (measured(0.2, 0.15, 0.25), "fail", "is above 0.1: stated probabilities are not to be relied on"),
-        (measured(0.08, 0.05, 0.12), "inconclusive", "about 600 more labelled test rows would settle it"),
-        (measured(0.01, 0.0, 0.02, n=20), "inconclusive", "20 test rows are too few to tell; about 10 more"),
+        (measured(0.08, 0.05, 0.12), "inconclusive", "about 600 more labelled rows to test on would settle it"),
+        (measured(0.01, 0.0, 0.02, n=20), "inconclusive", "20 tested rows are too few to tell; about 10 more"),
     ],
 )
 def test_calibration_passes_fails_or_asks_for_rows(report: Report, found: Measure, verdict: str, said: str) -> None:
@@ -121,14 +121,14 @@ def test_a_drop_near_the_limit_is_inconclusive_and_says_how_many_rows_would_sett
     rows = perturbed(100, lost={"typos": 8})
     answer = ask(Robustness(at_most={"typos": 0.1}, alpha=0.05), report(rows), rows)
     assert answer.verdict == "inconclusive"
-    assert "more labelled test rows would settle it" in answer.reason
+    assert "more labelled rows to test on would settle it" in answer.reason
 
 
 def test_three_rows_are_inconclusive_whatever_they_say(report: Report) -> None:
     rows = perturbed(3, lost={"typos": 0}, clean=1.0)
     answer = ask(Robustness(at_most={"typos": 0.9}, alpha=0.05), report(rows), rows)
     assert answer.verdict == "inconclusive"
-    assert "3 test rows are too few" in answer.reason
+    assert "3 tested rows are too few" in answer.reason
 
 
 def test_a_perturbation_that_was_not_asked_is_an_error_with_the_nearest(report: Report) -> None:

@@ -68,7 +68,7 @@ def test_a_large_loss_in_one_slice_fails_and_is_named_though_the_whole_is_better
 def test_few_rows_are_inconclusive_and_say_how_many_of_which_slice_would_settle_it(tmp_path: Path) -> None:
     result = judged(drawn(2, 600), tmp_path)
     assert result.verdict == "inconclusive"
-    assert "more labelled test rows of region r" in result.reason
+    assert "more labelled rows of region r" in result.reason
 
 
 def test_slices_too_small_are_judged_together_or_named(tmp_path: Path) -> None:

@@ -335,7 +335,7 @@ def gates(verdict: str = "pass") -> GateVerdict:
     reasons = {
         "pass": "all 4 gates passed",
         "fail": "against_champion failed: the model is worse on 41 rows and better on 22",
-        "inconclusive": "against_champion is open: about 140 more labelled test rows would settle it",
+        "inconclusive": "against_champion is open: about 140 more labelled rows to test on would settle it",
     }
     return GateVerdict(
         verdict=verdict,

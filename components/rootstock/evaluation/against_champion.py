@@ -111,7 +111,7 @@ class AgainstChampion(Gate):
         advantage, n = found.advantage, found.rows
         observed = f"{advantage:+.3f} ({n} rows)"
         if n < FEWEST_ROWS:
-            reason = f"{n} test rows are too few to tell; about {FEWEST_ROWS - n} more labelled test rows would be a beginning"
+            reason = f"{n} tested rows are too few to tell; about {FEWEST_ROWS - n} more would be a beginning"
             return "inconclusive", observed, reason
         if level < 1 / MOST_DRAWS:
             reason = f"a level of {level:.2g} is beyond what {MOST_DRAWS:,} draws can show; allow fewer gates.looks"

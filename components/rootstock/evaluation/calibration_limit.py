@@ -59,7 +59,7 @@ class Calibration(Gate):
         if found.n < FEWEST_ROWS:
             return (
                 "inconclusive",
-                f"{found.n} test rows are too few to tell; about {FEWEST_ROWS - found.n} more would be a beginning",
+                f"{found.n} tested rows are too few to tell; about {FEWEST_ROWS - found.n} more would be a beginning",
             )
         if found.high <= limit:
             return "pass", f"{said} is at most {limit:g}"

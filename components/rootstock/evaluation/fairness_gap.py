@@ -213,10 +213,10 @@ def _why_not_judged(column: str, groups: Sequence[Group]) -> str | None:
         names = ", ".join(f"{group.name} ({group.rows})" for group in small)
         return (
             f"nothing can be shown of {column} {names} with so few rows that can be wrong in this way; "
-            "about 100 more labelled test rows of each would be a beginning, or name the others in groups"
+            "about 100 more labelled rows of each to test on would be a beginning, or name the others in groups"
         )
     if len(groups) < 2:
-        return f"all test rows are of {column} {groups[0].name}; add labelled test rows of another to compare it with"
+        return f"all tested rows are of {column} {groups[0].name}; add labelled rows of another to test on"
     return None
 
 

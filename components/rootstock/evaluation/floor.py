@@ -44,7 +44,7 @@ class Floor(Gate):
         observed = f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f}, {found.n} rows)"
         verdict: Verdict = "inconclusive"
         if found.n < FEWEST_ROWS:
-            reason = f"{found.n} test rows are too few to tell; about {FEWEST_ROWS - found.n} more would be a beginning"
+            reason = f"{found.n} tested rows are too few to tell; about {FEWEST_ROWS - found.n} more would be a beginning"
         elif worst >= sign * self.at_least:
             verdict, reason = "pass", f"{self.measure} {observed} reaches {self.at_least:g}"
         elif best < sign * self.at_least:

@@ -116,7 +116,10 @@ class Robustness(Gate):
         limit, shown = self._limits[name], self._shown(pair)
         _, high = score_interval(pair, confidence=1 - 2 * self.alpha)
         if pair.n < FEWEST_ROWS:
-            return "inconclusive", f"{pair.n} test rows are too few to tell; about {FEWEST_ROWS - pair.n} more would be a beginning"
+            return (
+                "inconclusive",
+                f"{pair.n} tested rows are too few to tell; about {FEWEST_ROWS - pair.n} more would be a beginning",
+            )
         if high <= limit:
             return "pass", f"{name} costs {shown}, at most {limit:g}"
         if p_value <= self.alpha:

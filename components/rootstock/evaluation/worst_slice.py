@@ -60,9 +60,7 @@ class WorstSlice(Gate):
         left_out = f"; too small to judge: {_listed([f'{each.name} ({each.rows})' for each in unjudged])}" if unjudged else ""
         if not judged:
             more = self.min_rows - max(each.rows for each in slices)
-            reason = (
-                f"no slice has {self.min_rows} rows; about {more} more labelled test rows of one would be a beginning{left_out}"
-            )
+            reason = f"no slice has {self.min_rows} rows; about {more} more of one would be a beginning{left_out}"
             return self._result("inconclusive", f"{len(asked)} rows", reason, rival=rival)
         pairs = self._pairs(asked, judged, rival, inflation=report.variance_inflation)
         worst = min(pairs, key=lambda name: pairs[name].difference)
