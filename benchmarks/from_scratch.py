@@ -2,7 +2,8 @@
 
 The same architecture is trained from random weights with all labelled rows; then, starting from what was learned elsewhere, with
 more and more rows, until it is as good. Texts: bank questions, MiniLM with its published weights. Images: USPS from a small
-residual network that has learned MNIST, and MNIST from one that has learned USPS.
+residual network that has learned MNIST, and MNIST from one that has learned USPS. In the cases "and rows without label" what is
+left of the target's training rows is read too, their labels are not.
 
 Seconds are CPU seconds of fitting on the target; those of learning the source are shown apart, as it is learned once. From
 scratch, the epochs count up to the first that answers the test rows as well as the last one does: no second is charged that
@@ -22,7 +23,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,7 +39,7 @@ from rootstock.finetuning.choose_method import Circumstances, choose_method
 from rootstock.finetuning.crossvalidate import take
 from rootstock.finetuning.trial import stratified_order
 from rootstock.head import Head, log_probabilities
-from rootstock.part import FineTuneMethod, Keep, Modality, Rows, Start, parse_part
+from rootstock.part import FineTuneMethod, Keep, Modality, Rows, Start, UnlabelledRows, parse_part
 from rootstock.rows import bare_encoder
 from rootstock_flows.environment import opt_out
 from statsmodels.stats.proportion import proportion_confint
@@ -68,6 +69,10 @@ WIDELY_CHANGED = (
 IMAGE_SOURCE = FULL_STEPS | {"name": "full", "epochs": 16, "augmentations": WIDELY_CHANGED}
 #: From scratch and warm alike: only what training starts from differs.
 IMAGE_TARGET = FULL_STEPS | {"name": "full", "epochs": 12}
+#: Settings of the papers that it is from.
+SPREADING: dict[str, Any] = {
+    "name": "label_spreading", "neighbours": (10,), "alpha": 0.9, "regularisation": USUAL_PENALTY, "unlabelled_rows": 10_000,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,42 @@ CASES = {
     "texts-full": Case("bank questions, every weight", TEXT_SCRATCH, (TEXT_FULL,), None, 1, 1, (0.1,)),
     "usps": Case("usps from mnist", IMAGE_TARGET, (IMAGE_TARGET,), IMAGE_SOURCE, 2, 3),
     "mnist": Case("mnist from usps", IMAGE_TARGET, (IMAGE_TARGET,), IMAGE_SOURCE, 2, 3),
+    "texts-unlabelled": Case(
+        "bank questions, and rows without label",
+        TEXT_SCRATCH,
+        (SPREADING | {"after": METHODS["lora, last layer"]},),
+        None,
+        1,
+        3,
+        (0.05, 0.1, 0.2),
+    ),
+    "texts-full-unlabelled": Case(
+        "bank questions, every weight, and rows without label",
+        TEXT_SCRATCH,
+        (SPREADING | {"after": TEXT_FULL},),
+        None,
+        1,
+        3,
+        (0.1,),
+    ),
+    "usps-unlabelled": Case(
+        "usps from mnist, and rows without label",
+        IMAGE_TARGET,
+        (SPREADING | {"after": IMAGE_TARGET},),
+        IMAGE_SOURCE,
+        2,
+        3,
+        (0.1, 0.2),
+    ),
+    "mnist-unlabelled": Case(
+        "mnist from usps, and rows without label",
+        IMAGE_TARGET,
+        (SPREADING | {"after": IMAGE_TARGET},),
+        IMAGE_SOURCE,
+        2,
+        3,
+        (0.1, 0.2),
+    ),
 }
 
 
@@ -191,14 +232,20 @@ def _key(case: Case, start: str, rows: int, draw: int) -> dict[str, object]:
     return {"case": name, "start": start, "rows": rows, "draw": draw, "recipe": recipe(*_specs(case, start))}
 
 
-def _fit(task: Task, case: Case, rows: Rows, draw: int, *, start: str, unfinished: Path) -> dict[str, object]:
+def _fit(
+    task: Task, case: Case, rows: Rows, draw: int, *, others: Sequence[Any], start: str, unfinished: Path
+) -> dict[str, object]:
     """Accuracy on the test rows and CPU seconds of fitting; from scratch also the accuracy after each epoch.
+
+    ``others`` are the target's training rows whose labels are not known.
 
     What is stopped from scratch goes on where it was, and so do its seconds.
     """
     scratch = start == "scratch"
     method = method_of(case.scratch) if scratch else _by_rule(task, case, rows)
     begin = Start((lambda: task.cold(draw)) if scratch else task.warm, task.classes, None if scratch else task.prior)
+    if method.name == "label_spreading":
+        begin = replace(begin, unlabelled=UnlabelledRows(lambda most: others[:most], partial(_not_read, method.name)))
     if scratch:
         begin = replace(begin, keep=Keep(unfinished, CHECKPOINT_SECONDS))
     with _clock(unfinished / "seconds.txt" if scratch else None) as clock:
@@ -218,6 +265,10 @@ def _fit(task: Task, case: Case, rows: Rows, draw: int, *, start: str, unfinishe
     shutil.rmtree(unfinished, ignore_errors=True)
     print(f"{case.name}, {start}, {len(rows.labels)} rows, draw {draw}: {found}", file=sys.stderr, flush=True)
     return found
+
+
+def _not_read(name: str, rows: int) -> Any:
+    raise AssertionError(f"{name} reads features of the changed network")
 
 
 @contextmanager
@@ -248,9 +299,11 @@ def measure(case: Case, task: Task, runs: KeptRuns, cache: Path) -> None:
     def accuracies(start: str, rows: int, draws: int) -> list[float]:
         found = []
         for draw in range(draws):
-            few = take(task.train, np.sort(stratified_order(task.train.labels, seed=draw + 1)[:rows]))
+            order = stratified_order(task.train.labels, seed=draw + 1)
+            few, others = take(task.train, np.sort(order[:rows])), [task.train.inputs[row] for row in order[rows:]]
             key = _key(case, start, rows, draw)
-            fit = partial(_fit, task, case, few, draw, start=start, unfinished=cache / f"unfinished-{recipe(key)}")
+            unfinished = cache / f"unfinished-{recipe(key)}"
+            fit = partial(_fit, task, case, few, draw, others=others, start=start, unfinished=unfinished)
             run = runs.get(fit, **key)
             found.append(float(run["accuracy"]) if run else 0.0)
         return found

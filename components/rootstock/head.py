@@ -130,18 +130,26 @@ def scaled(embeddings: NDArray[np.float64], *, normalise: bool = True) -> NDArra
 
 
 def logistic_head(
-    features: NDArray[np.float64], labels: NDArray[np.int64], *, classes: int, inverse_penalty: float, prior: Head | None = None
+    features: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    *,
+    classes: int,
+    inverse_penalty: float,
+    prior: Head | None = None,
+    row_weights: NDArray[np.float64] | None = None,
 ) -> Head:
     """A multinomial logistic regression on features (n, d) scaled to unit length, labels (n,).
 
     ``inverse_penalty`` is the inverse strength of the L2 penalty (scikit-learn's C). With a ``prior`` the penalty is on the
     distance from that head instead of from zero: the maximum a posteriori estimate under a Gaussian prior around it (Chelba and
     Acero 2006, "Adaptation of maximum entropy capitalizer: little data can help a lot"), which with few rows keeps what the
-    source has taught.
+    source has taught. ``row_weights`` (n,) say how much each row counts; None counts all alike.
     """
-    if prior is not None:
-        return _towards(prior, scaled(features), labels, inverse_penalty=inverse_penalty)
     import numpy as np
+
+    if prior is not None:
+        weights = np.ones(len(labels)) if row_weights is None else row_weights
+        return _towards(prior, scaled(features), labels, inverse_penalty=inverse_penalty, row_weights=weights)
     from sklearn.linear_model import LogisticRegression
 
     weight = np.zeros((classes, features.shape[1]))
@@ -150,7 +158,7 @@ def logistic_head(
     if len(present) == 1:
         bias[present] = 0.0
         return Head(weight, bias)
-    model = LogisticRegression(C=inverse_penalty, max_iter=2000).fit(scaled(features), labels)
+    model = LogisticRegression(C=inverse_penalty, max_iter=2000).fit(scaled(features), labels, sample_weight=row_weights)
     if len(present) == 2:  # scikit-learn keeps one row of weights for two classes
         weight[present] = np.vstack([-model.coef_ / 2, model.coef_ / 2])
         bias[present] = np.r_[-model.intercept_, model.intercept_] / 2
@@ -159,14 +167,21 @@ def logistic_head(
     return Head(weight, bias)
 
 
-def _towards(prior: Head, features: NDArray[np.float64], labels: NDArray[np.int64], *, inverse_penalty: float) -> Head:
+def _towards(
+    prior: Head,
+    features: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    *,
+    inverse_penalty: float,
+    row_weights: NDArray[np.float64],
+) -> Head:
     import numpy as np
     from scipy.optimize import minimize
     from scipy.special import log_softmax
 
     design = np.hstack([features, np.ones((len(features), 1))])
     centre = np.hstack([prior.weight, prior.bias[:, None]])
-    wanted = np.eye(len(centre))[labels]
+    wanted, weights = np.eye(len(centre))[labels], row_weights[:, None]
     said = design @ centre.T
     # The head moves only within the span of the rows: with n < d that leaves n numbers a class to find, not d.
     left, sizes, basis = np.linalg.svd(design, full_matrices=False)
@@ -175,8 +190,8 @@ def _towards(prior: Head, features: NDArray[np.float64], labels: NDArray[np.int6
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         moved = flat.reshape(len(centre), -1)
         log_p = log_softmax(said + turned @ moved.T, axis=1)
-        loss = -float((wanted * log_p).sum()) + float((moved**2).sum()) / (2 * inverse_penalty)
-        return loss, ((np.exp(log_p) - wanted).T @ turned + moved / inverse_penalty).ravel()
+        loss = -float((weights * wanted * log_p).sum()) + float((moved**2).sum()) / (2 * inverse_penalty)
+        return loss, ((weights * (np.exp(log_p) - wanted)).T @ turned + moved / inverse_penalty).ravel()
 
     start = np.zeros(len(centre) * turned.shape[1])
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000})

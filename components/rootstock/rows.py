@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootstock.backbone import Encoder, Features, content_hash, load_encoder, locate
-from rootstock.classifier import load_tuned_encoder, read_card
+from rootstock.classifier import input_hash, load_tuned_encoder, read_card
 from rootstock.errors import DataError
 from rootstock.files import sha256_of_json
 from rootstock.kept_features import embed_cached
-from rootstock.part import Modality, Rows
+from rootstock.part import Modality, Rows, UnlabelledRows
 from rootstock.records import Artifact, Dataset
 
 if TYPE_CHECKING:
@@ -79,6 +79,22 @@ class EncoderSource:
         found = self.embed_layers(inputs, rows_sha256=dataset.splits[split].sha256, label=f"embedding {dataset.name}")
         return EmbeddedRows(inputs, labels, found.last, found.layer_mean)
 
+    def unlabelled(self, target: Dataset) -> UnlabelledRows | None:
+        """The target's rows that are neither labelled nor tested on, in an order that their content decides.
+
+        Rows equal to one that is are left out. Labels that such rows may have are not read.
+        """
+        hashes = tuple(sorted((split, rows.sha256) for split, rows in target.splits.items()))
+        inputs = _neither_labelled_nor_tested(_Hashed(hashes, target))
+        if not inputs:
+            return None
+
+        def features(rows: int) -> NDArray[np.float64]:
+            key = sha256_of_json(["unlabelled", hashes, rows])
+            return self.embed(inputs[:rows], rows_sha256=key, label=f"embedding {target.name}, rows without label")
+
+        return UnlabelledRows(lambda rows: inputs[:rows], features)
+
 
 def bare_encoder(name: str, modality: Modality, *, pooling: str, batch_rows: int, cache_folder: Path) -> EncoderSource:
     """The backbone as it was published."""
@@ -96,6 +112,23 @@ def tuned_encoder(model: Artifact, *, batch_rows: int, cache_folder: Path) -> En
     folder = Path(model.path)
     read_card(folder)
     return EncoderSource(model.sha256, lambda: load_tuned_encoder(folder, batch_rows), cache_folder)
+
+
+@dataclass(frozen=True)
+class _Hashed:
+    """A dataset that is known by the hashes of its splits."""
+
+    splits: tuple[tuple[str, str], ...]
+    dataset: Dataset = field(compare=False)
+
+
+@lru_cache(maxsize=1)
+def _neither_labelled_nor_tested(target: _Hashed) -> tuple[object, ...]:
+    """Different inputs, in the order of their hashes: every candidate and every fit asks for the same ones."""
+    splits = {split: read_split(target.dataset, split)["input"] for split, _ in target.splits}
+    found = {input_hash(value): value for value in splits.pop("unused", ())}
+    others = {input_hash(value) for values in splits.values() for value in values} if found else set()
+    return tuple(found[name] for name in sorted(found.keys() - others))
 
 
 @cache

@@ -120,3 +120,16 @@ def test_fewer_than_two_shared_classes_give_no_head(wanted):
 def test_scaling_gives_unit_length_and_leaves_zero_alone():
     found = scaled(np.array([[3.0, 4.0], [0.0, 0.0]]))
     np.testing.assert_allclose(found, [[0.6, 0.8], [0.0, 0.0]])
+
+
+@pytest.mark.parametrize("has_prior", [False, True])
+def test_a_row_of_weight_two_counts_as_two_rows(has_prior):
+    features, labels = rows(3)
+    prior = Head(np.random.default_rng(1).normal(size=(3, 5)), np.zeros(3)) if has_prior else None
+    weights = np.where(np.arange(60) % 4 == 0, 2.0, 1.0)
+    twice = np.repeat(np.arange(60), weights.astype(int))
+    one = logistic_head(features, labels, classes=3, inverse_penalty=10.0, prior=prior, row_weights=weights)
+    two = logistic_head(features[twice], labels[twice], classes=3, inverse_penalty=10.0, prior=prior)
+    np.testing.assert_allclose(probabilities(features, one), probabilities(features, two), atol=1e-4)
+    even = logistic_head(features, labels, classes=3, inverse_penalty=10.0, prior=prior)
+    assert np.abs(probabilities(features, one) - probabilities(features, even)).max() > 1e-3

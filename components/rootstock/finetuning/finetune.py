@@ -89,7 +89,11 @@ def options_of(
         begins.insert(0, (tuned.source, starts.transferred, prior))
     bfloat16 = finetuning.precision == "auto"
     shared = [
-        (source, Start(encoder.load, len(classes), prior, starts.keep, bfloat16), encoder.rows(prepared.target, "train"))
+        (
+            source,
+            Start(encoder.load, len(classes), prior, starts.keep, bfloat16, encoder.unlabelled(prepared.target)),
+            encoder.rows(prepared.target, "train"),
+        )
         for source, encoder, prior in begins
     ]
     methods, rule = finetuning.methods, ""

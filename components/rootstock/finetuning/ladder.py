@@ -61,7 +61,7 @@ def climb(
     scored = score_options([probe_option(rows, len(classes))], folds=finetuning.folds, seed=seed, eligible=everything)
     probe, penalty = _refit(scored[0], seed=seed)
     control, control_note = _no_transfer(
-        trained, finetuning, rows=rows, test=test, test_features=test_features, classes=classes, encoder=bare, seed=seed,
+        prepared, trained, finetuning, rows=rows, test=test, test_features=test_features, encoder=bare, seed=seed,
         eligible=unseen_rows(rows.inputs, tuned.model),
     )  # fmt: skip
     fixed = fixed_rungs(tuned.backbone, modality=data.modality, backbone=backbone, evaluation=evaluation, classes=len(classes))
@@ -85,24 +85,28 @@ def _refit(score: OptionScore, *, seed: int) -> tuple[Fitted, float]:
 
 
 def _no_transfer(
+    prepared: PreparedData,
     trained: TrainedModel,
     finetuning: FineTuningParams,
     *,
     rows: Rows,
     test: pd.DataFrame,
     test_features: NDArray[np.float64],
-    classes: tuple[str, ...],
     encoder: EncoderSource,
     eligible: NDArray[np.bool_],
     seed: int,
 ) -> tuple[NDArray[np.float64], str]:
     """(n_test, c) probabilities, and what they are of. A model that learned from no source is its own control."""
+    classes = prepared.target.labels
     if trained.source is None:
         model = Classifier.load(Path(trained.model.path))
         found = model.predict(list(test["input"])).probabilities
         return found[:, [model.labels.index(label) for label in classes]], "the model itself: it learned from no source"
     method = parse_part(FineTuneMethod, trained.settings)  # type: ignore[type-abstract]
-    option = Option(method, None, Start(encoder.load, len(classes), None, bfloat16=finetuning.precision == "auto"), rows)
+    start = Start(
+        encoder.load, len(classes), None, bfloat16=finetuning.precision == "auto", unlabelled=encoder.unlabelled(prepared.target)
+    )
+    option = Option(method, None, start, rows)
     score = score_options([option], folds=finetuning.folds, seed=seed, eligible=eligible)[0]
     fitted, setting = _refit(score, seed=seed)
     note = (

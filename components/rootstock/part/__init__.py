@@ -26,7 +26,7 @@ from rootstock.part.fields import (
     SimilarityMetricPart,
     families,
 )
-from rootstock.part.finetuning import EPOCHS, Augmentation, FineTuneMethod, Fitted, Keep, Rows, Start
+from rootstock.part.finetuning import EPOCHS, Augmentation, FineTuneMethod, Fitted, Keep, Rows, Start, UnlabelledRows
 from rootstock.part.monitoring import DriftTest, Window
 from rootstock.part.similarity import ACCURACY, NATS, Labelled, Pair, SimilarityMetric, Unlabelled
 
@@ -60,6 +60,7 @@ __all__ = [
     "SimilarityMetricPart",
     "Start",
     "Unlabelled",
+    "UnlabelledRows",
     "Window",
     "families",
     "members",

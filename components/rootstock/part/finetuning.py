@@ -34,6 +34,16 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class UnlabelledRows:
+    """Rows of the target that have no label, or none that may be read; none of them is tested on. There is at least one."""
+
+    inputs: Callable[[int], Sequence[Any]]
+    """at most so many, always the same first ones"""
+    features: Callable[[int], NDArray[np.float64]]
+    """(n, d) of those under the encoder that fitting starts from"""
+
+
+@dataclass(frozen=True)
 class Keep:
     """Where unfinished training is kept, and how often."""
 
@@ -55,6 +65,8 @@ class Start:
     """None: what is stopped is lost"""
     bfloat16: bool = False
     """whether frozen weights may be held, and a GPU may compute forward passes, in bfloat16 while weights are trained"""
+    unlabelled: UnlabelledRows | None = None
+    """None where there are none"""
     states: dict[int, dict[Any, Any]] = field(default_factory=dict, compare=False, repr=False)
     """layers below -> input -> its hidden states (tokens, d), shared by all that fit from here: folds read the same rows"""
 
@@ -72,7 +84,7 @@ class Fitted:
     """mean training loss an epoch, nats a row"""
     trainable_parameters: int
     notes: tuple[str, ...] = ()
-    """what went otherwise than asked for, for people"""
+    """what people should know of it: what went otherwise than asked for, what else it learned from"""
 
 
 class Augmentation(Part, ABC):

@@ -14,7 +14,7 @@ from rootstock.head import log_probabilities, logistic_head, scaled
 from rootstock.params import BackboneParams, DataParams, SimilarityParams
 from rootstock.part import Labelled, Pair, Rows, Unlabelled
 from rootstock.records import Dataset, Incumbent, PreparedData, Value
-from rootstock.rows import EmbeddedRows, EncoderSource, bare_encoder, feature_folder, read_split, tuned_encoder
+from rootstock.rows import EmbeddedRows, EncoderSource, bare_encoder, feature_folder, tuned_encoder
 from rootstock.similarity.candidates import CandidateSpec
 from rootstock.similarity.head_agreement import votes_of
 from rootstock.similarity.label_match import match_labels, rename_classes
@@ -127,8 +127,7 @@ def _key(
         [
             _code(),
             spec.model_dump(mode="json"),
-            prepared.target.splits["train"].sha256,
-            prepared.target.splits["unused"].sha256 if "unused" in prepared.target.splits else None,
+            {name: rows.sha256 for name, rows in prepared.target.splits.items()},
             prepared.target.labels,
             source,
             {name: model.sha256 for name, model in versions.items() if model is not None},
@@ -164,7 +163,9 @@ def _score(
     encoder = _encoder(spec, incumbent, data=data, backbone=backbone, workspace=workspace, seed=seed)
     target = _labelled(encoder.rows(prepared.target, "train"), prepared.target.labels, rows)
     _refuse_flat(target.features, "the target's rows")
-    more = _unlabelled(prepared.target, encoder, similarity.unlabelled_rows)
+    others = encoder.unlabelled(prepared.target) if similarity.unlabelled_rows else None
+    asked = similarity.unlabelled_rows
+    more = Unlabelled(others.inputs(asked), others.features(asked)) if others is not None else None
     source = next((each for each in prepared.sources if each.name == spec.source), None)
     matched: dict[str, str] = {}
     notes: tuple[str, ...] = ()
@@ -208,15 +209,6 @@ def _labelled(rows: EmbeddedRows, classes: tuple[str, ...], indices: NDArray[np.
         return Labelled(rows.inputs, rows.features, rows.layer_mean, rows.labels, classes)
     inputs = [rows.inputs[i] for i in indices]
     return Labelled(inputs, rows.features[indices], rows.layer_mean[indices], rows.labels[indices], classes)
-
-
-def _unlabelled(target: Dataset, encoder: EncoderSource, rows: int) -> Unlabelled | None:
-    """The first so many of the target's rows that are neither labelled nor tested on, in an order that their content decides."""
-    if not rows or "unused" not in target.splits or not target.splits["unused"].rows:
-        return None
-    inputs = sorted(read_split(target, "unused")["input"], key=input_hash)[:rows]
-    key = sha256_of_json([target.splits["unused"].sha256, rows])
-    return Unlabelled(inputs, encoder.embed(inputs, rows_sha256=key, label=f"embedding {target.name}, unlabelled"))
 
 
 def _refuse_flat(features: NDArray[np.float64], whose: str) -> None:
