@@ -38,7 +38,8 @@ REVIEW_ROWS, REVIEW_POOL, REVIEW_TOKENS = (16, 64), 2000, 96
 SOURCE, TARGETS = "kitchen_housewares", ("apparel", "books", "imdb", "music")
 PENALTIES = (1.0, 10.0, 100.0)
 SPREADING: dict[str, Any] = {
-    "name": "label_spreading", "neighbours": (5, 10, 15), "alpha": 0.9, "regularisation": 10.0, "after": None,
+    "name": "label_spreading", "neighbours": (5, 10, 15), "alpha": 0.9, "class_shares": "free", "regularisation": 10.0,
+    "after": None,
 }  # fmt: skip
 
 

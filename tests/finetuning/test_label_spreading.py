@@ -13,14 +13,15 @@ from rootstock.classifier import Classifier, training_hashes
 from rootstock.files import sha256_of
 from rootstock.finetuning.choose_method import Circumstances, choose_method
 from rootstock.finetuning.finetune import finetune
-from rootstock.finetuning.label_spreading import LabelSpreading, spread_labels
+from rootstock.finetuning.label_spreading import LabelSpreading
 from rootstock.finetuning.ladder import climb
 from rootstock.finetuning.linear_probe import LinearProbe
+from rootstock.finetuning.spread_labels import spread_labels
 from rootstock.head import log_probabilities, scaled
 from rootstock.part import Rows, Start, UnlabelledRows
 from rootstock.records import RowsFile, TunedBackbone
 
-USUAL = {"neighbours": (5, 8), "alpha": 0.9, "regularisation": 10.0, "unlabelled_rows": 200, "after": None}
+USUAL = {"neighbours": (5, 8), "alpha": 0.9, "class_shares": "free", "regularisation": 10.0, "unlabelled_rows": 200, "after": None}
 NO_BACKBONE = Start(load=lambda: pytest.fail("the backbone is not read"), classes=3, prior=None)
 
 
@@ -76,7 +77,7 @@ def closed_form(features: np.ndarray, labels: np.ndarray, *, neighbours: int, al
 @pytest.mark.parametrize("alpha", [0.5, 0.9])
 def test_labels_and_weights_are_those_of_the_closed_form(alpha):
     rows = blobs(90, seed=1)
-    found, weights = spread_labels(rows.features, rows.labels[:12], neighbours=6, alpha=alpha)
+    found, weights = spread_labels(rows.features, rows.labels[:12], neighbours=6, alpha=alpha, as_labelled=False)
     scores = closed_form(rows.features, rows.labels[:12], neighbours=6, alpha=alpha)
     shares = scores / scores.sum(axis=1, keepdims=True)
     entropy = -(shares * np.log(shares)).sum(axis=1)
@@ -84,9 +85,31 @@ def test_labels_and_weights_are_those_of_the_closed_form(alpha):
     np.testing.assert_allclose(weights[12:], (1 - entropy / np.log(3))[12:], atol=0.02)
 
 
+def test_shares_as_labelled_change_labels_of_other_rows_alone():
+    rows = blobs(200, seed=1, noise=0.6)
+    known = rows.labels[[0, 1, 2, 3, 6, 9, 12]]
+    features = rows.features[np.r_[[0, 1, 2, 3, 6, 9, 12], 20:200]]
+    free, aligned = (spread_labels(features, known, neighbours=10, alpha=0.9, as_labelled=each) for each in (False, True))
+    np.testing.assert_array_equal(aligned[0][:7], known)
+    np.testing.assert_array_equal(aligned[1][:7], 1.0)
+    assert (free[0] != aligned[0]).any()
+
+
+def test_moving_scores_keeps_rows_whole_and_meets_the_shares():
+    from rootstock.finetuning.spread_labels import _moved
+
+    scores = np.random.default_rng(0).dirichlet(np.ones(3), size=50)
+    wanted = np.array([0.6, 0.3, 0.1])
+    moved = _moved(scores, wanted)
+    np.testing.assert_allclose(moved.sum(axis=1), 1.0)
+    np.testing.assert_allclose(moved.mean(axis=0), wanted, atol=1e-6)
+    ratios = moved / scores  # nearest by relative entropy: a factor a row times a factor a class
+    np.testing.assert_allclose(ratios[:, 0] * ratios[0, 1] / ratios[0, 0], ratios[:, 1], rtol=1e-6)
+
+
 def test_labels_follow_rings_where_the_nearest_labelled_row_misleads():
     features, labels = rings(300, seed=1)
-    found, _ = spread_labels(features, labels[:4], neighbours=8, alpha=0.9)
+    found, _ = spread_labels(features, labels[:4], neighbours=8, alpha=0.9, as_labelled=False)
     by_the_nearest = labels[:4][(scaled(features) @ scaled(features[:4]).T).argmax(axis=1)]
     assert (found == labels).mean() == 1.0
     assert (by_the_nearest == labels).mean() < 0.95
@@ -95,7 +118,7 @@ def test_labels_follow_rings_where_the_nearest_labelled_row_misleads():
 def test_labelled_rows_keep_their_labels_at_full_weight():
     rows = blobs(60, seed=1, noise=0.2)
     wrong = np.array([1, 1, 2, 0])  # the first stands among rows of another class
-    found, weights = spread_labels(np.vstack([rows.features[:1], rows.features]), wrong, neighbours=5, alpha=0.9)
+    found, weights = spread_labels(np.vstack([rows.features[:1], rows.features]), wrong, neighbours=5, alpha=0.9, as_labelled=False)
     np.testing.assert_array_equal(found[:4], wrong)
     np.testing.assert_array_equal(weights[:4], 1.0)
 
@@ -103,7 +126,7 @@ def test_labelled_rows_keep_their_labels_at_full_weight():
 def test_rows_that_no_label_reaches_count_for_nothing():
     rows = blobs(40, seed=1, noise=0.2)
     main, island = np.pad(rows.features, ((0, 0), (0, 8))), np.pad(rows.features[:10], ((0, 0), (8, 0)))
-    _, weights = spread_labels(np.vstack([main, island]), rows.labels[:20], neighbours=3, alpha=0.9)
+    _, weights = spread_labels(np.vstack([main, island]), rows.labels[:20], neighbours=3, alpha=0.9, as_labelled=False)
     assert weights[40:].max() == 0.0
     assert weights[20:40].min() > 0.0
 
@@ -111,8 +134,8 @@ def test_rows_that_no_label_reaches_count_for_nothing():
 def test_the_order_of_rows_without_label_does_not_matter():
     rows = blobs(80, seed=1)
     order = np.r_[np.arange(10), 10 + np.random.default_rng(3).permutation(70)]
-    one = spread_labels(rows.features, rows.labels[:10], neighbours=5, alpha=0.9)
-    two = spread_labels(rows.features[order], rows.labels[:10], neighbours=5, alpha=0.9)
+    one = spread_labels(rows.features, rows.labels[:10], neighbours=5, alpha=0.9, as_labelled=False)
+    two = spread_labels(rows.features[order], rows.labels[:10], neighbours=5, alpha=0.9, as_labelled=False)
     np.testing.assert_array_equal(one[0][order], two[0])
     np.testing.assert_allclose(one[1][order], two[1], atol=1e-12)
 
@@ -124,7 +147,7 @@ def test_a_class_that_lacks_labels_is_never_predicted():
 
 
 def test_one_class_spreads_to_all():
-    found, weights = spread_labels(blobs(9, seed=1).features, np.array([1, 1]), neighbours=5, alpha=0.9)
+    found, weights = spread_labels(blobs(9, seed=1).features, np.array([1, 1]), neighbours=5, alpha=0.9, as_labelled=False)
     assert set(found) == {1}
     assert weights.min() == 1.0
 

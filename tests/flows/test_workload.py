@@ -158,7 +158,7 @@ def test_a_champion_is_a_pass_over_the_test_rows_where_there_is_one(params):
 
 def test_a_method_that_first_trains_another_makes_the_passes_of_that(params):
     after, alone = (
-        LabelSpreading(neighbours=(5,), alpha=0.9, regularisation=1.0, unlabelled_rows=9, after=first)
+        LabelSpreading(neighbours=(5,), alpha=0.9, class_shares="free", regularisation=1.0, unlabelled_rows=9, after=first)
         for first in (params.finetuning.methods[1], None)
     )
     assert (epochs_of(after), epochs_of(alone)) == (6, 1)
