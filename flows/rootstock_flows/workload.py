@@ -28,6 +28,8 @@ class Sizes:
     test: int
     sources: Mapping[str, int]
     classes: int
+    unlabelled: int = 0
+    """of the target, whose labels are not known or not read"""
 
     @property
     def all(self) -> int:
@@ -40,7 +42,8 @@ def sizes_of(prepared: PreparedData) -> Sizes:
     target = prepared.target
     tested = target.splits[tested_split(target)].rows
     sources = {each.name: each.splits["train"].rows for each in prepared.sources}
-    return Sizes(target.splits["train"].rows, tested, sources, len(target.labels))
+    others = target.splits["unused"].rows if "unused" in target.splits else 0
+    return Sizes(target.splits["train"].rows, tested, sources, len(target.labels), others)
 
 
 def sizes_from_cards(target: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]], data: DataParams) -> Sizes:
@@ -62,7 +65,9 @@ def sizes_from_cards(target: Mapping[str, Any], sources: Mapping[str, Mapping[st
         name: sum(sum(_labelled(split, None).values()) for split in card["class_counts"].values()) for name, card in sources.items()
     }
     capped = {name: _at_most(data.source_rows, rows) for name, rows in labelled.items()}
-    return Sizes(train, _at_most(data.test_rows, test), capped, len(labels))
+    test = _at_most(data.test_rows, test)
+    kept = sum(sum(_labelled(split, data).values()) + split.get("", 0) for split in counts.values())
+    return Sizes(train, test, capped, len(labels), kept - train - (0 if data.test_fraction is None and not declared else test))
 
 
 def _at_most(limit: int | None, rows: int) -> int:
@@ -141,13 +146,19 @@ def work_of(
         "score": candidates * sizes.train + backbones * source_rows,
         "select": epochs_of(params.similarity.halving.method) * sum(count * rows for count, rows in rounds),
         "tune": epochs_of(params.finetuning.source) * tuned_rows,
-        "finetune": sizes.train * (STARTS * folds * epochs + longest),
+        "finetune": sizes.train * (STARTS * folds * epochs + longest) + _unlabelled_work(sizes, methods, folds=folds),
         "ladder": _ladder_work(sizes, params, epochs=epochs, longest=longest),
         "measure": (1 + has_champion + len(params.evaluation.perturbations)) * sizes.test,
         "reload": sizes.test + min(sizes.test, TIMED_ROWS) + WARM_UP_ROWS if params.evaluation.reload else 0,
         "decide": 1,
         "register": 1,
     }
+
+
+def _unlabelled_work(sizes: Sizes, methods: Sequence[FineTuneMethod], *, folds: int) -> int:
+    """Row passes over rows without label: once from each start, and again after every training of a backbone."""
+    passes = ((method, STARTS * (1 + folds) + 1 if getattr(method, "after", None) else STARTS) for method in methods)
+    return sum(count * min(getattr(method, "unlabelled_rows", 0), sizes.unlabelled) for method, count in passes)
 
 
 def _ladder_work(sizes: Sizes, params: Params, *, epochs: int, longest: int) -> int:

@@ -143,7 +143,11 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "no penalties": (
         lambda raw: raw["finetuning"]["methods"][0].update(regularisations=[]),
-        "params.yaml: finetuning.methods[0].regularisations: tuple should have at least 1 item after validation, not 0, found []",
+        "params.yaml: finetuning.methods[0].regularisations: expected a list of at least 1, found []",
+    ),
+    "a number where a list is expected": (
+        lambda raw: raw["finetuning"]["methods"][0].update(regularisations=10),
+        "params.yaml: finetuning.methods[0].regularisations: expected a list, such as [10], found 10",
     ),
     "several slips": (
         lambda raw: raw.update(seed="x", task=3),

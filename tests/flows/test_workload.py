@@ -41,19 +41,19 @@ CARD = {"class_counts": {"": {"x": 40, "y": 20, "": 100}}}
 
 
 def test_rows_without_a_declared_test_are_held_out_by_class():
-    assert sizes_from_cards(CARD, {}, data()) == Sizes(train=45, test=15, sources={}, classes=2)
+    assert sizes_from_cards(CARD, {}, data()) == Sizes(train=45, test=15, sources={}, classes=2, unlabelled=100)
 
 
 def test_limits_of_the_params_hold():
     limited = data(labelled_rows_per_class=12, test_rows=10, source_rows=30, labels=("x",))
     assert sizes_from_cards(CARD, {"s": CARD, "t": {"class_counts": {"": {"z": 7}}}}, limited) == Sizes(
-        12, 10, {"s": 30, "t": 7}, 1
+        12, 10, {"s": 30, "t": 7}, 1, unlabelled=40 + 100 - 12 - 10
     )
 
 
 def test_a_declared_test_is_taken_as_it_is():
     card = {"class_counts": {"train": {"x": 8, "y": 9}, "test": {"x": 3, "y": 4}, "unused": {"x": 90}}}
-    assert sizes_from_cards(card, {}, data()) == Sizes(train=17, test=7, sources={}, classes=2)
+    assert sizes_from_cards(card, {}, data()) == Sizes(train=17, test=7, sources={}, classes=2, unlabelled=90)
 
 
 def test_the_cards_tell_what_prepare_then_cuts(tiny_data, tiny_params):
@@ -156,12 +156,23 @@ def test_a_champion_is_a_pass_over_the_test_rows_where_there_is_one(params):
     assert (alone, beside - alone) == ((1 + len(params.evaluation.perturbations)) * 60, 60)
 
 
+def spreading(first) -> LabelSpreading:
+    return LabelSpreading(neighbours=(5,), alpha=0.9, class_shares="free", regularisation=1.0, unlabelled_rows=90, after=first)
+
+
 def test_a_method_that_first_trains_another_makes_the_passes_of_that(params):
-    after, alone = (
-        LabelSpreading(neighbours=(5,), alpha=0.9, class_shares="free", regularisation=1.0, unlabelled_rows=9, after=first)
-        for first in (params.finetuning.methods[1], None)
-    )
-    assert (epochs_of(after), epochs_of(alone)) == (6, 1)
+    assert (epochs_of(spreading(params.finetuning.methods[1])), epochs_of(spreading(None))) == (6, 1)
+
+
+def test_rows_without_label_are_read_from_both_starts_and_again_after_each_training(params):
+    def work(first, unlabelled):
+        sizes = Sizes(24, 60, {"a": 1000}, 2, unlabelled)
+        return finetuning_work(sizes, changed(params, methods=(spreading(first),)))[0]
+
+    lora = params.finetuning.methods[1]
+    assert work(None, 500) - work(None, 0) == 2 * 90
+    assert work(None, 40) - work(None, 0) == 2 * 40
+    assert work(lora, 500) - work(lora, 0) == (2 * (1 + 3) + 1) * 90
 
 
 def test_a_search_is_trials_on_all_folds_and_a_comparison_afterwards(params):

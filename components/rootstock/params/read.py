@@ -80,6 +80,10 @@ def _one_line(error: ValidationError, where: str, raw: object) -> str:
             said = unknown_name("key", first["loc"][-1], _known_keys(raw, first["loc"][:-1]))
         case "missing":
             said = "expected a value, found none; every key has its value in the file"
+        case "tuple_type":
+            said = f"expected a list, such as [{first['input']}], found {first['input']!r}"
+        case "too_short":
+            said = f"expected a list of at least {first['ctx']['min_length']}, found {first['input']!r}"
         case "value_error":
             said = str(first["ctx"]["error"])
         case _:
