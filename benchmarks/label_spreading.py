@@ -162,7 +162,7 @@ def main() -> None:
                     figures.append(summary(task.name, rows_a_class, runs))
         os.chdir(data)
     document = {
-        "figures": figures, "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread",
+        "figures": figures, "targets": {}, "met": {}, "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread",
         "seconds": round(time.perf_counter() - begun, 1),
     }  # fmt: skip
     print(json.dumps(document, indent=2) if arguments.as_json else table(document))
