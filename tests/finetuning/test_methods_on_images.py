@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from PIL import Image as Pictures
 from rootstock.classifier import Classifier
 from rootstock.data.image import Image
 from rootstock.errors import ParamsError
+from rootstock.finetuning.crossvalidate import take
+from rootstock.finetuning.label_spreading import LabelSpreading
 from rootstock.finetuning.save import Lineage, save_model
 from rootstock.head import log_probabilities
-from rootstock.part import Fitted, Rows, Start
+from rootstock.part import Fitted, Rows, Start, UnlabelledRows
 from rootstock.rows import bare_encoder
 
 SIDE, CLASSES = 16, ("red", "blue")
@@ -153,6 +155,21 @@ def test_a_probe_separates_the_rows(case, fit):
     assert fitted.encoder is None
     assert fitted.trainable_parameters == HEAD
     assert (log_probabilities(case.rows.features, fitted.head).argmax(axis=1) == case.rows.labels).mean() > 0.9
+
+
+def test_labels_of_four_pictures_spread_to_the_others_after_training_on_them(case, make_method):
+    rest = take(case.rows, np.arange(4, 24))
+    encoder = case.start.load()
+    more = UnlabelledRows(lambda most: rest.inputs[:most], lambda most: encoder.embed(rest.inputs[:most]))
+    method = LabelSpreading(
+        neighbours=(4,), alpha=0.9, class_shares="free", regularisation=10.0, unlabelled_rows=20,
+        after=make_method["last_layers"](layers=1, epochs=2, probe_regularisation=None),
+    )  # fmt: skip
+    start, labelled = replace(case.start, unlabelled=more), take(case.rows, np.arange(4))
+    fitted = method.fit(start, labelled, heldout=rest, setting=None, seed=0)
+    assert fitted.trainable_parameters == parameters_in(case, last_layer(case)) + HEAD
+    assert all(name.startswith(last_layer(case)) for name in changed(case, fitted))
+    assert (fitted.heldout[4.0].argmax(axis=1) == rest.labels).mean() > 0.9
 
 
 @pytest.mark.parametrize("name", ["linear_probe", *TRAINED])
