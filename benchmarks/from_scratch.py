@@ -124,7 +124,7 @@ CASES = {
         (SPREADING | {"after": TEXT_FULL},),
         None,
         1,
-        3,
+        6,
         (0.1,),
     ),
     "usps-unlabelled": Case(
@@ -422,12 +422,12 @@ def table(document: dict[str, Any]) -> str:
     """The figures for people."""
     lines = []
     for name, found in document["figures"].items():
-        lines.append(f"{name:<38}{'rows':<15}{'accuracy [90%]':<24}{'CPU seconds':<13}draws")
+        lines.append(f"{name:<54}{'rows':<15}{'accuracy [90%]':<24}{'CPU seconds':<13}draws")
         warm = [("from what was learned", rows, each) for rows, each in found["warm"].items()]
         for what, rows, each in [("from scratch", found["rows"], found["scratch"]), *warm]:
             accuracy = "{:.3f} [{:.3f}, {:.3f}]".format(*each["accuracy"])
             share = f"{rows} ({rows / found['rows']:.0%})"
-            lines.append(f"  {what:<36}{share:<15}{accuracy:<24}{each['cpu_seconds']:<13.1f}{len(each['draws'])}")
+            lines.append(f"  {what:<52}{share:<15}{accuracy:<24}{each['cpu_seconds']:<13.1f}{len(each['draws'])}")
         if found["share_of_rows"] is not None:
             draws = ", ".join(f"{share:.0%}" if share else "never" for share in found["share_of_rows_by_draw"])
             lines.append(
