@@ -109,42 +109,19 @@ CASES = {
     "texts-full": Case("bank questions, every weight", TEXT_SCRATCH, (TEXT_FULL,), None, 1, 1, (0.1,)),
     "usps": Case("usps from mnist", IMAGE_TARGET, (IMAGE_TARGET,), IMAGE_SOURCE, 2, 3),
     "mnist": Case("mnist from usps", IMAGE_TARGET, (IMAGE_TARGET,), IMAGE_SOURCE, 2, 3),
-    "texts-unlabelled": Case(
-        "bank questions, and rows without label",
-        TEXT_SCRATCH,
-        (SPREADING | {"after": METHODS["lora, last layer"]},),
-        None,
-        1,
-        3,
-        (0.05, 0.1, 0.2),
-    ),
-    "texts-full-unlabelled": Case(
-        "bank questions, every weight, and rows without label",
-        TEXT_SCRATCH,
-        (SPREADING | {"after": TEXT_FULL},),
-        None,
-        1,
-        6,
-        (0.1,),
-    ),
-    "usps-unlabelled": Case(
-        "usps from mnist, and rows without label",
-        IMAGE_TARGET,
-        (SPREADING | {"after": IMAGE_TARGET},),
-        IMAGE_SOURCE,
-        2,
-        3,
-        (0.1, 0.2),
-    ),
-    "mnist-unlabelled": Case(
-        "mnist from usps, and rows without label",
-        IMAGE_TARGET,
-        (SPREADING | {"after": IMAGE_TARGET},),
-        IMAGE_SOURCE,
-        2,
-        3,
-        (0.1, 0.2),
-    ),
+}
+
+
+def and_unlabelled(case: Case, after: dict[str, Any], **changes: Any) -> Case:
+    """The same target, with label spreading to the rest of its rows after a method."""
+    return replace(case, name=f"{case.name}, and rows without label", warm=(SPREADING | {"after": after},), **changes)
+
+
+CASES |= {
+    "texts-unlabelled": and_unlabelled(CASES["texts"], METHODS["lora, last layer"], shares=(0.05, 0.1, 0.2)),
+    "texts-full-unlabelled": and_unlabelled(CASES["texts-full"], TEXT_FULL, draws=6),
+    "usps-unlabelled": and_unlabelled(CASES["usps"], IMAGE_TARGET, shares=(0.1, 0.2)),
+    "mnist-unlabelled": and_unlabelled(CASES["mnist"], IMAGE_TARGET, shares=(0.1, 0.2)),
 }
 
 

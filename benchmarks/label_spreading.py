@@ -13,10 +13,9 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -105,21 +104,21 @@ def measure(task: Task, *, rows_a_class: int, pool: int, draw: int) -> dict[str,
     random = np.random.default_rng(draw)
     shuffled = random.permutation(len(task.train.labels))
     few = np.sort(np.concatenate([shuffled[task.train.labels[shuffled] == label][:rows_a_class] for label in classes_of(task)]))
-    others = task.train.features[np.setdiff1d(shuffled, few, assume_unique=False)] if task.pool is None else task.pool
+    others = task.train.features[np.setdiff1d(shuffled, few)] if task.pool is None else task.pool
     others = others[random.permutation(len(others))]
     rows = take(task.train, few)
-    start = Start(no_encoder, len(classes_of(task)), None)
     more = UnlabelledRows(lambda most: [""] * min(most, len(others)), lambda most: others[:most])
+    start = Start(no_encoder, len(classes_of(task)), None, unlabelled=more)
     specs = {"probe": {"name": "linear_probe", "regularisations": PENALTIES}, "spreading": SPREADING | {"unlabelled_rows": pool}}
     found: dict[str, float] = {}
     scores: dict[str, OptionScore] = {}
     for name, spec in specs.items():
         begun = time.process_time()
         method = parse_part(FineTuneMethod, spec)  # type: ignore[type-abstract]
-        option = Option(method, None, replace(start, unlabelled=more), rows)
+        option = Option(method, None, start, rows)
         everything = np.ones(len(rows.labels), dtype=bool)
         scores[name] = score_options([option], folds=FOLDS, seed=draw, eligible=everything)[0]
-        fitted = method.fit(option.start, rows, heldout=None, setting=scores[name].setting, seed=draw)
+        fitted = method.fit(start, rows, heldout=None, setting=scores[name].setting, seed=draw)
         found[f"{name}_cpu_seconds"] = time.process_time() - begun
         said = log_probabilities(task.test.features, fitted.head).argmax(axis=1)
         found[name] = float((said == task.test.labels).mean())
@@ -149,18 +148,14 @@ def main() -> None:
     opt_out()
     torch.set_num_threads(1)
     begun, figures = time.perf_counter(), []
-    with tempfile.TemporaryDirectory() as folder:
-        data = arguments.data.resolve()
-        os.chdir(folder)
-        bar = tqdm(tasks(data, quick=arguments.quick), desc="tasks", disable=None, leave=False, file=sys.stderr)
-        for task in bar:
-            for rows_a_class in task.rows_a_class:
-                for pool in task.pools:
-                    bar.set_postfix_str(f"{task.name}, {rows_a_class} a class, {pool} without label")
-                    draws = range(1 if arguments.quick else DRAWS)
-                    runs = [measure(task, rows_a_class=rows_a_class, pool=pool, draw=draw) for draw in draws]
-                    figures.append(summary(task.name, rows_a_class, runs))
-        os.chdir(data)
+    bar = tqdm(tasks(arguments.data, quick=arguments.quick), desc="tasks", disable=None, leave=False, file=sys.stderr)
+    for task in bar:
+        for rows_a_class in task.rows_a_class:
+            for pool in task.pools:
+                bar.set_postfix_str(f"{task.name}, {rows_a_class} a class, {pool} without label")
+                draws = range(1 if arguments.quick else DRAWS)
+                runs = [measure(task, rows_a_class=rows_a_class, pool=pool, draw=draw) for draw in draws]
+                figures.append(summary(task.name, rows_a_class, runs))
     document = {
         "figures": figures, "targets": {}, "met": {}, "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread",
         "seconds": round(time.perf_counter() - begun, 1),

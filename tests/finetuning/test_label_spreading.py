@@ -16,7 +16,7 @@ from rootstock.finetuning.finetune import finetune
 from rootstock.finetuning.label_spreading import LabelSpreading
 from rootstock.finetuning.ladder import climb
 from rootstock.finetuning.linear_probe import LinearProbe
-from rootstock.finetuning.spread_labels import spread_labels
+from rootstock.finetuning.spread_labels import spread_labels, with_shares
 from rootstock.head import log_probabilities, scaled
 from rootstock.part import Rows, Start, UnlabelledRows
 from rootstock.records import RowsFile, TunedBackbone
@@ -96,11 +96,9 @@ def test_shares_as_labelled_change_labels_of_other_rows_alone():
 
 
 def test_moving_scores_keeps_rows_whole_and_meets_the_shares():
-    from rootstock.finetuning.spread_labels import _moved
-
     scores = np.random.default_rng(0).dirichlet(np.ones(3), size=50)
     wanted = np.array([0.6, 0.3, 0.1])
-    moved = _moved(scores, wanted)
+    moved = with_shares(scores, wanted)
     np.testing.assert_allclose(moved.sum(axis=1), 1.0)
     np.testing.assert_allclose(moved.mean(axis=0), wanted, atol=1e-6)
     ratios = moved / scores  # nearest by relative entropy: a factor a row times a factor a class

@@ -25,7 +25,8 @@ class LabelSpreading(FineTuneMethod):
     """Label spreading to the target's rows without label (see spread_labels.py), and a logistic head on all of them.
 
     The head answers new rows; the graph is not kept. Where the start has learned the same classes before, the head is drawn towards
-    the one from there. Without such rows it is a linear probe, and says so.
+    the one from there. Without such rows it is a linear probe, and says so. They do not count as learned from where a model is
+    measured later: nothing of their labels was seen.
     """
 
     name: Literal["label_spreading"] = "label_spreading"

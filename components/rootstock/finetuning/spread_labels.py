@@ -46,7 +46,7 @@ def spread_labels(
     scores = _scores(features, labels, neighbours=neighbours, alpha=alpha)
     # Rows that no label reaches have no scores at all, which would pass for certain.
     reached = len(labels) + np.flatnonzero(scores[len(labels) :].sum(axis=1) > 0)
-    shares = _moved(scores[reached], counts / len(labels)) if as_labelled and len(reached) else scores[reached]
+    shares = with_shares(scores[reached], counts / len(labels)) if as_labelled and len(reached) else scores[reached]
     entropy = -(shares * np.log(np.maximum(shares, LEAST))).sum(axis=1)
     weights[len(labels) :] = 0.0
     weights[reached] = np.clip(1 - entropy / np.log(len(classes)), 0, 1)
@@ -81,7 +81,7 @@ def _graph(features: NDArray[np.float64], neighbours: int) -> Any:
     return (near + near.T).tocoo()
 
 
-def _moved(scores: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+def with_shares(scores: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, c) shares nearest to ``scores`` (n, c), by relative entropy, whose means over rows are those ``wanted`` (c,)."""
     import numpy as np
     import ot
