@@ -3,7 +3,8 @@
 Reads the tables that ``transfer_outcomes.py`` (accuracy after learning from each source), ``transfer_scores.py`` (similarity
 metrics) and ``transfer_trials.py`` (short tunings) have made. For each target the advisor is calibrated on the other targets
 alone: no outcome in which the target took part, as target or as source, is seen. "advisor, own history" counts those outcomes
-as the team's own, so that a source which did better than it seemed is moved up. With ``--frozen`` the advisor has seen the other
+as the team's own, so that a source which did better than it seemed is moved up. "Three together" are the advisor's best three
+sources learned from at once (``transfer_joined.py``), a candidate like the others. With ``--frozen`` the advisor has seen the other
 families alone, as with a task of a user's.
 """
 
@@ -15,262 +16,19 @@ import os
 import platform
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from ranking_figures import RACED_ROWS, control_of, figures, joined_figures, race
+from rankings import HERE, as_advised, names_of, outcomes_of, predict, read_cells, with_joined
 from rootstock.files import write_file
-from rootstock.finetuning.halving import Trial, run_race
-from rootstock.params import HalvingParams, load_params
-from rootstock.part import SimilarityMetric
+from rootstock.params import load_params
 from rootstock.records import Outcome
-from rootstock.similarity.evidence import LEVEL, STANDING, evidence_of
-from rootstock.similarity.gain_model import GainModel
-from rootstock.similarity.head_agreement import SHARED_UNITS
-from rootstock.similarity.outcomes import ENOUGH_TASKS, OUTCOMES_FILE, bundled_outcomes
-from scipy.stats import weightedtau
-from sklearn.metrics import roc_auc_score
-from transfer_families import FAMILIES, MODALITIES, SOURCE_ROWS, TEXT_BACKBONE, UNRELATED
+from rootstock.similarity.evidence import JOINED_SOURCES, LEVEL, STANDING
+from rootstock.similarity.outcomes import OUTCOMES_FILE, bundled_outcomes
+from transfer_families import FAMILIES, MODALITIES
 
-HERE = Path(__file__).resolve().parent
-CONFIDENCE = 0.9
-DRAWS_OF_TARGETS = 2000
 TARGETS_AT_32 = {"tau": 0.75, "regret_1": 0.5, "worst_regret_1": 2.0, "warning_auc": 0.9, "coverage": (0.86, 0.94)}
-ALONE = ""
-HALVES = ("accuracy_first", "accuracy_second")
-#: Labelled rows of the races that are replayed.
-RACED_ROWS = 32
-#: Pairs of domains that share reviews word for word: neither is a source for the other.
-SHARED = {("dvd", "video"), ("video", "dvd")}
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One ranking: a target, a number of labelled rows, a draw of them."""
-
-    target: str
-    rows: int
-    seed: int
-    sources: tuple[str, ...]
-    evidence: tuple[dict[str, float | None], ...]
-    gains: NDArray[np.float64]
-    """(s,) realised in this draw"""
-    expected: NDArray[np.float64]
-    """(s,) realised, mean over draws"""
-    halves: NDArray[np.float64] | None
-    """(2, s) realised, mean over draws, on either half of the test rows"""
-    classes: int
-    scores: pd.DataFrame
-
-
-def read_cells(family: str, metrics: tuple[SimilarityMetric, ...]) -> list[Cell]:
-    """Every ranking of a family's tables."""
-    outcomes = pd.read_csv(HERE / f"transfer_outcomes_{family}.csv", keep_default_na=False)
-    scores = pd.read_csv(HERE / f"transfer_scores_{family}.csv", keep_default_na=False)
-    units = {metric.name: metric.unit for metric in metrics} | SHARED_UNITS
-    names = list(units)
-    scores = scores.reindex(columns=[*scores.columns, *(name for name in names if name not in scores)])
-    numeric = [*names, "source_accuracy", "cpu_seconds"]
-    scores[numeric] = scores[numeric].apply(pd.to_numeric, errors="coerce")
-    scores["classes"] = scores["classes"].astype(int) if "classes" in scores else 2
-    table = scores.merge(outcomes, on=["target", "source", "seed", "labelled_rows"])
-    table = table[[pair not in SHARED for pair in zip(table["target"], table["source"], strict=True)]].copy()
-    for column in ("accuracy", *(half for half in HALVES if half in table)):
-        gain = table[column] - table.groupby(["target", "seed", "labelled_rows"])[column].transform(
-            lambda accuracy: accuracy[table.loc[accuracy.index, "source"] == ALONE].iloc[0]
-        )
-        table[f"gain in {column}"] = gain
-        table[f"expected {column}"] = gain.groupby([table["target"], table["source"], table["labelled_rows"]]).transform("mean")
-    cells = []
-    for (target, rows, seed), part in table.groupby(["target", "labelled_rows", "seed"]):
-        by_source = part.set_index("source")
-        seen = by_source[names].astype(object).where(by_source[names].notna(), None).to_dict("index")
-        sources = tuple(name for name in by_source.index if name != ALONE)
-        classes = int(part["classes"].iloc[0])
-        evidence = evidence_of(seen, units, alone=ALONE, domains=sources, classes=classes)
-        chosen = by_source.loc[list(sources)]
-        cells.append(
-            Cell(
-                str(target), int(rows), int(seed), sources, tuple(evidence[name] for name in sources),
-                chosen["gain in accuracy"].to_numpy(), chosen["expected accuracy"].to_numpy(), _halves(chosen), classes, chosen,
-            )
-        )  # fmt: skip
-    return cells
-
-
-def _halves(chosen: pd.DataFrame) -> NDArray[np.float64] | None:
-    columns = [f"expected {half}" for half in HALVES]
-    return chosen[columns].to_numpy().T if set(columns) <= set(chosen.columns) else None
-
-
-def outcomes_of(cells: list[Cell], family: str) -> tuple[Outcome, ...]:
-    """Cells as past outcomes."""
-    return tuple(
-        Outcome(
-            task=family, target=cell.target, source=source, backbone=TEXT_BACKBONE, labelled_rows=cell.rows, classes=cell.classes,
-            evidence=evidence, predicted=None, realised=float(gain),
-        )
-        for cell in cells
-        for source, evidence, gain in zip(cell.sources, cell.evidence, cell.gains, strict=True)
-    )  # fmt: skip
-
-
-def predict(
-    family: str, cells: list[Cell], past: tuple[Outcome, ...], names: tuple[str, ...], *, leave_out: bool, own: bool = False
-) -> dict[int, Any]:
-    """Cell number -> (gain, low, high, risk), each (s,); with ``own``, outcomes at as many labelled rows count as the team's."""
-    models: dict[str, GainModel] = {}
-    tasks = {outcome.task for outcome in past}
-    kin = frozenset(task for task in tasks if MODALITIES[task] == MODALITIES[family])
-    kin = kin if len(kin) >= ENOUGH_TASKS else frozenset()
-    found = {}
-    for number, cell in enumerate(cells):
-        if leave_out:
-            kept = tuple(outcome for outcome in past if cell.target not in (outcome.target, outcome.source))
-            mine = tuple(outcome for outcome in kept if own and outcome.labelled_rows == cell.rows)
-            model = models.setdefault(f"{cell.target} {cell.rows}", GainModel(kept, mine, names))
-        else:
-            model = models.setdefault("", GainModel(past, (), names, kin))
-        said = model.predict(cell.evidence, cell.sources, rows_per_class=cell.rows / cell.classes, confidence=CONFIDENCE)
-        found[number] = np.array([[p.gain, p.low, p.high, p.risk] for p in said]).T
-    return found
-
-
-def rankers(cells: list[Cell], said: dict[int, Any], informed: dict[int, Any]) -> dict[str, list[NDArray[np.float64]]]:
-    """What each way of ranking gives every cell: higher is better."""
-    random = np.random.default_rng(0)
-    return {
-        "advisor": [said[number][0] for number in range(len(cells))],
-        "advisor, own history": [informed[number][0] for number in range(len(cells))],
-        "random": [random.normal(size=len(cell.sources)) for cell in cells],
-        "static prior": [_static(cell, cells) for cell in cells],
-    } | {
-        name: [cell.scores[name].to_numpy() for cell in cells]
-        for name in ("tfidf_cosine", "centroid_cosine", "source_head_loglik", "source_accuracy")
-        if cells[0].scores[name].notna().any()
-    }
-
-
-def _static(cell: Cell, cells: list[Cell]) -> NDArray[np.float64]:
-    """Mean gain of each source on the other targets."""
-    gains: dict[str, list[float]] = {}
-    for other in cells:
-        if other.target != cell.target and other.rows == cell.rows:
-            for source, gain in zip(other.sources, other.gains, strict=True):
-                gains.setdefault(source, []).append(float(gain))
-    return np.array([np.mean(gains.get(source, [0.0])) for source in cell.sources])
-
-
-def judge(cells: list[Cell], values: list[NDArray[np.float64]], *, truth: str) -> dict[str, NDArray[np.float64]]:
-    """Per cell: weighted Kendall tau, regret of the best and of the best of three, in points."""
-    tau, first, three = [], [], []
-    for cell, value in zip(cells, values, strict=True):
-        gains = getattr(cell, truth)
-        order = np.argsort(-np.nan_to_num(value, nan=-np.inf), kind="stable")
-        tau.append(float(weightedtau(np.nan_to_num(value, nan=-1e9), gains)[0]))
-        first.append(100 * float(gains.max() - gains[order[0]]))
-        three.append(100 * float(gains.max() - gains[order[:3]].max()))
-    return {"tau": np.array(tau), "regret_1": np.array(first), "regret_3": np.array(three)}
-
-
-def chance_of(cells: list[Cell], values: list[NDArray[np.float64]], targets: NDArray[np.str_]) -> dict[str, Any] | None:
-    """How much of tau and regret is the chance of which rows are tested.
-
-    ``tau`` and ``regret_1`` are what a ranking by one half of the test rows, after paying for every tuning, reaches on the other
-    half. ``fair_regret_1`` is what the values' first choice loses against the first choice of one half, both measured on the other:
-    the best of many is lucky on the rows it was chosen on, so regret against it on the same rows is too high.
-    """
-    if any(cell.halves is None for cell in cells):
-        return None
-    found: dict[str, list[float]] = {"tau": [], "regret_1": [], "fair_regret_1": []}
-    for cell, value in zip(cells, values, strict=True):
-        assert cell.halves is not None
-        mine = int(np.argmax(np.nan_to_num(value, nan=-np.inf)))
-        pairs = ((cell.halves[0], cell.halves[1]), (cell.halves[1], cell.halves[0]))
-        found["tau"].append(float(np.mean([weightedtau(a, b)[0] for a, b in pairs])))
-        found["regret_1"].append(100 * float(np.mean([b.max() - b[a.argmax()] for a, b in pairs])))
-        found["fair_regret_1"].append(100 * float(np.mean([b[a.argmax()] - b[mine] for a, b in pairs])))
-    return {name: over_targets(np.array(each), targets) for name, each in found.items()}
-
-
-def over_targets(values: NDArray[np.float64], targets: NDArray[np.str_]) -> tuple[float, float, float]:
-    """Mean over targets with a bootstrap interval at 90% over them."""
-    means = pd.Series(values).groupby(targets).mean().to_numpy()
-    draws = np.random.default_rng(0).integers(len(means), size=(DRAWS_OF_TARGETS, len(means)))
-    low, high = np.quantile(means[draws].mean(axis=1), [0.05, 0.95])
-    return float(means.mean()), float(low), float(high)
-
-
-def race(cells: list[Cell], said: dict[int, Any], trials: pd.DataFrame, halving: HalvingParams) -> dict[str, Any]:
-    """Successive halving among the advisor's best at 32 labelled rows: regret in points, races called clear, share of the cost."""
-    kept = {(row.seed, row.source, row.rows, row.target): row for row in trials.itertuples()}
-    regrets, unclear, clear, shares, targets = [], [], [], [], []
-    for number, cell in enumerate(cells):
-        if cell.rows != RACED_ROWS:
-            continue
-        order = np.argsort(-said[number][0])[: halving.candidates]
-        spent = 0.0
-
-        def attempt(name: str, rows: int, cell: Cell = cell) -> Trial:
-            nonlocal spent
-            row = kept[cell.seed, name, min(rows, max(trials["rows"])), cell.target]
-            spent += row.tuning_cpu_seconds + row.trying_cpu_seconds
-            losses, correct = tuple(map(float, row.losses.split())), tuple(letter == "1" for letter in str(row.correct))
-            return Trial(source_rows=row.rows, row_passes=0, losses=losses, correct=correct)
-
-        found = run_race(
-            {cell.sources[i]: SOURCE_ROWS for i in order}, attempt, control=attempt(ALONE, 0), halving=halving,
-            confidence=CONFIDENCE, seed=cell.seed,
-        )  # fmt: skip
-        stands = found.winner.name if found.clear else cell.sources[int(order[0])]
-        regrets.append(100 * float(cell.expected.max() - cell.expected[cell.sources.index(stands)]))
-        unclear.append(100 * float(cell.expected.max() - cell.expected[cell.sources.index(found.winner.name)]))
-        clear.append(found.clear)
-        shares.append(spent / cell.scores["source_tuning_cpu_seconds"].astype(float).sum())
-        targets.append(cell.target)
-    return {
-        "regret_1": over_targets(np.array(regrets), np.array(targets)), "worst_regret_1": max(regrets),
-        "regret_1_unclear_too": over_targets(np.array(unclear), np.array(targets)), "clear": float(np.mean(clear)),
-        "share_of_tuning_all": float(np.mean(shares)),
-    }  # fmt: skip
-
-
-def figures(cells: list[Cell], said: dict[int, Any], informed: dict[int, Any], rows: int) -> dict[str, Any]:
-    """All figures at one number of labelled rows."""
-    numbers = [number for number, cell in enumerate(cells) if cell.rows == rows]
-    mine = [cells[number] for number in numbers]
-    targets = np.array([cell.target for cell in mine])
-    found: dict[str, Any] = {"rankers": {}}
-    for name, values in rankers(cells, said, informed).items():
-        for truth in ("expected", "gains"):
-            judged = judge(mine, [values[number] for number in numbers], truth=truth)
-            entry = {key: over_targets(each, targets) for key, each in judged.items()}
-            entry["worst_regret_1"] = (float(judged["regret_1"].max()),) * 3
-            found["rankers"].setdefault(name, {})[truth] = entry
-    found["chance"] = chance_of(mine, [said[number][0] for number in numbers], targets)
-    gains = np.concatenate([cell.gains for cell in mine])
-    expected = np.concatenate([cell.expected for cell in mine])
-    gain, low, high, risk = np.concatenate([said[number] for number in numbers], axis=1)
-    sources = np.concatenate([cell.sources for cell in mine])
-    per_row = np.repeat(targets, [len(cell.sources) for cell in mine])
-    found["error_points"] = over_targets(100 * np.abs(gains - gain), per_row)
-    found["coverage"] = over_targets(((low <= gains) & (gains <= high)).astype(float), per_row)
-    found["half_width_points"] = float(50 * (high - low).mean())
-    found["negative_share"] = float((gains < 0).mean())
-    for name, truth in (("warning_auc", expected), ("warning_auc_per_draw", gains)):
-        found[name] = float(roc_auc_score(truth < 0, risk)) if 0 < (truth < 0).mean() < 1 else None
-    related = ~np.isin(sources, list(UNRELATED.values()))
-    found["warning_auc_related_sources"] = (
-        float(roc_auc_score(expected[related] < 0, risk[related])) if (expected[related] < 0).any() else None
-    )
-    found["scoring_cpu_seconds"] = float(np.mean([cell.scores["cpu_seconds"].sum() for cell in mine]))
-    found["tuning_all_cpu_seconds"] = float(
-        np.mean([cell.scores["source_tuning_cpu_seconds"].astype(float).sum() for cell in mine])
-    )
-    return found
 
 
 def main() -> None:
@@ -286,16 +44,27 @@ def main() -> None:
     metrics = similarity.metrics
     cells = read_cells(arguments.family, metrics)
     if arguments.bundle:
-        bundle({family: outcomes_of(read_cells(family, metrics), family) for family in FAMILIES})
+        bundle({family: as_advised(outcomes_of(with_joined(family, read_cells(family, metrics)), family)) for family in FAMILIES})
         return
     past = _of_other_families(arguments.family) if arguments.frozen else outcomes_of(cells, arguments.family)
-    names = tuple(sorted({name for outcome in past for name, value in outcome.evidence.items() if value is not None}))
+    names = names_of(past)
     said = predict(arguments.family, cells, past, names, leave_out=not arguments.frozen)
     informed = said if arguments.frozen else predict(arguments.family, cells, past, names, leave_out=True, own=True)
+    extended = with_joined(arguments.family, cells)
+    past = past if arguments.frozen else as_advised(outcomes_of(extended, arguments.family))
+    together = predict(arguments.family, extended, past, names, leave_out=not arguments.frozen)
+    together_informed = together if arguments.frozen else predict(arguments.family, extended, past, names, leave_out=True, own=True)
     trials = HERE / f"transfer_trials_{arguments.family}.csv"
     document = {
         "family": arguments.family,
-        "figures": {str(rows): figures(cells, said, informed, rows) for rows in sorted({cell.rows for cell in cells})},
+        "figures": {
+            str(rows): figures(cells, said, informed, rows)
+            | {
+                "joined": joined_figures(extended, together, together_informed, rows),
+                "longer_points": control_of(arguments.family, cells, rows),
+            }
+            for rows in sorted({cell.rows for cell in cells})
+        },
         "halving": race(cells, informed, pd.read_csv(trials, keep_default_na=False, dtype={"correct": str}), similarity.halving)
         if trials.is_file() and not arguments.frozen
         else None,
@@ -303,7 +72,9 @@ def main() -> None:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "seconds": round(time.perf_counter() - started, 1),
     }
-    document["met"] = met(document["figures"]["32"])
+    at_32 = document["figures"]["32"]
+    document["met_by_single_sources"] = met(at_32)
+    document["met"] = met(at_32["joined"] if "rankers" in (at_32["joined"] or ()) else at_32)
     print(json.dumps(document, indent=2) if arguments.as_json else table(document))
     sys.exit(0 if all(document["met"].values()) else 1)
 
@@ -318,7 +89,7 @@ def bundle(families: dict[str, tuple[Outcome, ...]]) -> None:
     facts = [
         {"modality": MODALITIES[family]}
         | outcome.model_dump(exclude={"evidence", "predicted"})
-        | {name: value for name, value in outcome.evidence.items() if name.endswith((STANDING, LEVEL))}
+        | {name: value for name, value in outcome.evidence.items() if name.endswith((STANDING, LEVEL, JOINED_SOURCES))}
         for family, outcomes in families.items()
         for outcome in outcomes
     ]
@@ -367,6 +138,7 @@ def table(document: dict[str, Any]) -> str:
                 f"tau {_interval(chance['tau'])}, regret@1 {_interval(chance['regret_1'])}\n"
                 f"  the advisor's first against that of one half, both on the other: {_interval(chance['fair_regret_1'])} points"
             )
+        lines += _joined_lines(found)
     if raced := document["halving"]:
         lines.append(
             f"successive halving of the advisor's best, {RACED_ROWS} rows: regret@1 {_interval(raced['regret_1'])}, "
@@ -374,10 +146,37 @@ def table(document: dict[str, Any]) -> str:
             f"{raced['clear']:.0%} of races clear; "
             f"{raced['share_of_tuning_all']:.1%} of tuning on every source"
         )
-    lines.append(
-        "targets at 32 rows: " + ", ".join(f"{name} {'met' if yes else 'not met'}" for name, yes in document["met"].items())
-    )
+    for what, found in (("rankings of single sources", "met_by_single_sources"), ("rankings as the advisor gives them", "met")):
+        said = ", ".join(f"{name} {'met' if yes else 'not met'}" for name, yes in document[found].items())
+        lines.append(f"targets at 32 rows, {what}: {said}")
     return "\n".join(lines)
+
+
+def _joined_lines(found: dict[str, Any]) -> list[str]:
+    joined = found["joined"]
+    if joined is None:
+        return []
+    over_first, over_best = (_interval(joined[key]) for key in ("over_first_points", "over_best_points"))
+    lines = [f"  three together: {over_first} points over the advisor's first, {over_best} over the best single source"]
+    if "rankers" not in joined:
+        return [*lines, "    the advisor does not join them, as their classes differ"]
+    if found["longer_points"]:
+        lines.append(
+            f"  the advisor's first alone, for as many steps: {_interval(found['longer_points'])} points more than for its own"
+        )
+    lines.append(f"  with three together among the candidates (chosen in {joined['taken']:.0%} of rankings)")
+    for name in ("advisor", "advisor, own history"):
+        entry = joined["rankers"][name]["expected"]
+        tau, first, three = (_interval(entry[key]) for key in ("tau", "regret_1", "regret_3"))
+        lines.append(f"    {name:<22}tau {tau}, regret@1 {first}, worst {entry['worst_regret_1'][0]:.2f}, regret@3 {three}")
+    error, coverage = (_interval(joined[key]) for key in ("own_error_points", "own_coverage"))
+    lines.append(f"    predicted gain of three together: mean absolute error {error} points, coverage {coverage}")
+    lines.append(
+        f"    the choice against the best single source: {_interval(joined['chosen_over_best_points'])} points, worst "
+        f"{joined['worst_chosen_over_best_points']:.2f}; coverage {_interval(joined['coverage'])}, warning AUC "
+        f"{_plain(joined['warning_auc'])}"
+    )
+    return lines
 
 
 def _interval(values: tuple[float, float, float]) -> str:

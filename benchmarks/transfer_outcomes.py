@@ -15,7 +15,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,12 @@ from rootstock.finetuning.loop import train
 from rootstock.finetuning.optimisation import Optimisation
 from rootstock.head import Head, log_probabilities, logistic_head, match_classes
 from rootstock.part import FineTuneMethod, Rows, Start, parse_part
+from rootstock.records import JOINT
 from rootstock.rows import EncoderSource, bare_encoder
 from rootstock_flows.environment import opt_out
 from transfer_families import DRAWS, FAMILIES, SOURCE_ROWS, Domain, Family, read_family
 
+EPOCHS = 2
 PENALTIES = (0.1, 1.0, 10.0, 100.0)
 PROBE = parse_part(FineTuneMethod, {"name": "linear_probe", "regularisations": PENALTIES})  # type: ignore[type-abstract]
 
@@ -86,14 +88,16 @@ class Bench:
         write_file(path, save)
         return replace(rows, features=features)
 
-    def tune(self, domain: Domain, *, seed: int, rows_at_most: int = SOURCE_ROWS) -> tuple[Encoder, Head]:
-        """What reads computed rows after learning the source, and the source's own head."""
-        rows = self.rows[domain.name]
-        order = np.random.default_rng((13, seed)).permutation(domain.source)
-        mine = take(rows, np.sort(order[:rows_at_most]) if rows_at_most < len(order) else domain.source)
+    def tune(self, *domains: Domain, seed: int, rows_at_most: int = SOURCE_ROWS, epochs: int = EPOCHS) -> tuple[Encoder, Head]:
+        """What reads computed rows after learning the source, or several, and their own head, in the order of ``classes_of``.
+
+        ``epochs`` are of texts; images are learned as the family's method says.
+        """
+        mine = _joined(domains, [self._lent(domain, seed=seed, rows_at_most=rows_at_most) for domain in domains])
+        classes, name = len(classes_of(*domains)), JOINT.join(domain.name for domain in domains)
         torch.manual_seed(seed)
         if self.family.method is not None:
-            start = Start(self.bare.load, len(domain.classes), None)
+            start = Start(self.bare.load, classes, None)
             fitted = self.family.method.fit(start, mine, heldout=None, setting=None, seed=seed)
             assert fitted.encoder is not None
             return fitted.encoder, fitted.head
@@ -104,10 +108,42 @@ class Bench:
         adapted = get_peft_model(whole.model, config)
         parts = split_encoder(replace(whole, model=adapted.base_model.model), self.layers)
         assert parts is not None
-        head = logistic_head(mine.features, mine.labels, classes=len(domain.classes), inverse_penalty=10.0)
-        steps = Optimisation(1e-3, 1e-2, 0.01, 16, 2, 2, 0.1, seed, 0.0, False, None)
-        fitted = train(parts[1], mine, head=head, heldout=None, optimisation=steps, label=f"learning {domain.name}")
+        head = logistic_head(mine.features, mine.labels, classes=classes, inverse_penalty=10.0)
+        steps = Optimisation(1e-3, 1e-2, 0.01, 16, epochs, epochs, 0.1, seed, 0.0, False, None)
+        fitted = train(parts[1], mine, head=head, heldout=None, optimisation=steps, label=f"learning {name}")
         return parts[1], fitted.head
+
+    def _lent(self, domain: Domain, *, seed: int, rows_at_most: int) -> Rows:
+        order = np.random.default_rng((13, seed)).permutation(domain.source)
+        return take(self.rows[domain.name], np.sort(order[:rows_at_most]) if rows_at_most < len(order) else domain.source)
+
+    def try_on(self, target: Domain, encoder: Encoder, *, prior: Head | None, seed: int) -> list[dict[str, object]]:
+        """Accuracy on the target's test rows and on either half of them, for every number of labelled rows."""
+        needed = np.unique(np.concatenate([target.test, *(target.labelled(seed, rows) for rows in target.labelled_rows)]))
+        features = np.zeros((len(target.inputs), self.rows[target.name].features.shape[1]))
+        features[needed] = encoder.embed([self.rows[target.name].inputs[i] for i in needed])
+        return [
+            {
+                "labelled_rows": rows, "accuracy": whole, "accuracy_first": first, "accuracy_second": second,
+                "test_rows": len(target.test),
+            }
+            for rows, whole, first, second in accuracies(features, target, prior=prior, seed=seed)
+        ]  # fmt: skip
+
+
+def classes_of(*domains: Domain) -> tuple[str, ...]:
+    """Classes of all domains, sorted."""
+    return tuple(sorted({name for domain in domains for name in domain.classes}))
+
+
+def _joined(domains: Sequence[Domain], parts: Sequence[Rows]) -> Rows:
+    place = {name: index for index, name in enumerate(classes_of(*domains))}
+    theirs = [np.array([place[name] for name in domain.classes]) for domain in domains]
+    return Rows(
+        [value for part in parts for value in part.inputs],
+        np.concatenate([places[part.labels] for places, part in zip(theirs, parts, strict=True)]),
+        np.concatenate([part.features for part in parts]),
+    )
 
 
 def accuracies(
@@ -138,16 +174,10 @@ def measure(bench: Bench, source: Domain | None, *, seed: int) -> list[dict[str,
     for target in bench.family.targets:
         if source is not None and target.name == source.name:
             continue
-        needed = np.unique(np.concatenate([target.test, *(target.labelled(seed, rows) for rows in target.labelled_rows)]))
-        features = np.zeros_like(bench.rows[target.name].features)
-        features[needed] = encoder.embed([bench.rows[target.name].inputs[i] for i in needed])
         prior = match_classes(head, source.classes, target.classes) if source and head else None
-        for rows, whole, first, second in accuracies(features, target, prior=prior, seed=seed):
-            found.append({
-                "family": bench.family.name, "target": target.name, "source": source.name if source else "", "seed": seed,
-                "labelled_rows": rows, "accuracy": whole, "accuracy_first": first, "accuracy_second": second,
-                "test_rows": len(target.test), "source_tuning_cpu_seconds": round(tuning, 2),
-            })  # fmt: skip
+        facts = {"family": bench.family.name, "target": target.name, "source": source.name if source else "", "seed": seed}
+        tried = bench.try_on(target, encoder, prior=prior, seed=seed)
+        found += [facts | each | {"source_tuning_cpu_seconds": round(tuning, 2)} for each in tried]
     return found
 
 

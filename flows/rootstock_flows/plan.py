@@ -27,6 +27,7 @@ from rootstock_flows.workload import (
     search_passes,
     sizes_from_cards,
     sizes_of,
+    tuned_rows_at_most,
     work_of,
 )
 
@@ -129,7 +130,7 @@ def _work(
         sizes,
         params,
         candidates=candidates_of(sizes, params, versions=versions),
-        tuned_rows=tuned.rows if isinstance(tuned, TunedBackbone) else max(sizes.sources.values(), default=0),
+        tuned_rows=tuned.rows if isinstance(tuned, TunedBackbone) else tuned_rows_at_most(sizes, params),
         rounds=rounds_at_most(sizes, params),
         methods=methods,
         has_champion=incumbent.model is not None,

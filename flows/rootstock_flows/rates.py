@@ -73,7 +73,9 @@ def _measured(document: Mapping[str, Any]) -> Iterable[tuple[str, Measured]]:
         params,
         candidates=scoring["candidates"] if scoring else 0,
         tuned_rows=document["source_tuning"]["rows"] if document["source_tuning"] else 0,
-        rounds=tuple((len(scores), scores[0]["source_rows"]) for scores in (document["selection"] or {"rounds": ()})["rounds"]),
+        rounds=tuple(
+            (1, sum(each["source_rows"] for each in scores)) for scores in (document["selection"] or {"rounds": ()})["rounds"]
+        ),
         methods=_compared(params, document),
         has_champion=bool((document.get("incumbent") or {}).get("model")),
     )

@@ -126,7 +126,7 @@ def work_of(
     """Row passes of each stage; a stage without rows counts 1.
 
     ``candidates`` are scored, and the backbone learns from ``tuned_rows`` rows of its source after ``rounds`` of halving: in each,
-    so many candidates are tried on so many rows of their source. ``methods`` were compared, if that is known; a champion answers
+    so many sources are tried on so many of their rows. ``methods`` were compared, if that is known; a champion answers
     the test rows too. A search of learning rates is not in it (see ``search_passes``).
     """
     source_rows = sum(sizes.sources.values())
@@ -197,14 +197,24 @@ def epochs_of(method: FineTuneMethod) -> int:
 
 
 def rounds_at_most(sizes: Sizes, params: Params) -> tuple[tuple[int, int], ...]:
-    """Rounds of successive halving, (candidates, rows of each), if no leader is clear before the end."""
-    return tuple(_rounds(min(params.similarity.halving.candidates, _domains(sizes, params)), sizes, params))
+    """Rounds of successive halving, (sources learned from, rows of each), if no leader is clear before the end."""
+    entrants = _domains(sizes, params) + (_most_joined(sizes, params) > 1)
+    return tuple(_rounds(min(params.similarity.halving.candidates, entrants), sizes, params))
+
+
+def tuned_rows_at_most(sizes: Sizes, params: Params) -> int:
+    """Rows of the largest source, or of the largest ones that may be learned from together."""
+    return sum(sorted(sizes.sources.values(), reverse=True)[: _most_joined(sizes, params)])
+
+
+def _most_joined(sizes: Sizes, params: Params) -> int:
+    return max(1, min(params.similarity.joined_sources, len(sizes.sources)))
 
 
 def _rounds(left: int, sizes: Sizes, params: Params) -> Iterator[tuple[int, int]]:
     rows, most = params.similarity.halving.source_rows, max(sizes.sources.values(), default=0)
     while left > 1:
-        yield left, min(rows, most)
+        yield left + _most_joined(sizes, params) - 1, min(rows, most)
         left = 1 if rows >= most else math.ceil(left / 2)
         rows *= 2
 

@@ -117,6 +117,17 @@ def test_tuning_learns_the_chosen_source_and_nothing_of_the_target(tuned, tiny_d
     assert tuned.damage() == ()
 
 
+def test_several_sources_are_learned_at_once(tiny_data, sections, selection):
+    found = tune(tiny_data, selection("related + unrelated", "domain"), NOBODY, **sections, folder=Path("together"))
+    assert (found.source, found.rows) == ("related + unrelated", 120)
+    labels = {label for source in tiny_data.sources for label in source.labels}
+    assert read_card(Path(found.model.path)).labels == tuple(sorted(labels))
+    assert read_card(Path(found.model.path)).adapters == ("adapters/0-related-and-unrelated",)
+    rows = pd.concat([pd.read_parquet(f"{name}-train.parquet") for name in ("related", "unrelated")])
+    assert training_hashes(Path(found.model.path)) == {input_hash(text) for text in rows["input"]}
+    assert found.damage() == ()
+
+
 @pytest.mark.parametrize(("chosen", "kind"), [(None, "backbone"), ("backbone alone", "backbone"), ("from scratch", "scratch")])
 def test_without_a_source_the_backbone_stays_as_it_is(tiny_data, sections, selection, other_backbone, chosen, kind):
     picked = selection(chosen, kind, backbone=str(other_backbone))
@@ -142,6 +153,7 @@ def test_a_registered_model_is_the_start_as_it_stands(
     ("chosen", "kind", "said"),
     [
         ("relatde", "domain", "unknown source 'relatde'; known: related, unrelated; did you mean 'related'"),
+        ("related + unrelatde", "domain", "unknown source 'unrelatde'; known: related, unrelated; did you mean 'unrelated'"),
         ("version 7", "version", "unknown earlier version '7'; known: none"),
         ("champion", "champion", "expected a champion to start from, found none in the registry"),
     ],

@@ -242,6 +242,13 @@ def test_labels_that_match_in_meaning_draw_the_head_to_what_the_source_taught(se
     assert found.rounds[0][0].accuracy.n == 6
 
 
+def test_sources_together_are_tried_on_rows_of_all(selected, ranking, candidate, related, tunings):
+    together = candidate("related + unrelated", matched=SAME)
+    found = selected(ranking(together, related), source_rows=40)
+    assert {score.name: score.source_rows for score in found.rounds[0]} == {"related + unrelated": 80, "related": 40}
+    assert set(tunings) <= {40, 80, 60, 120}
+
+
 @pytest.mark.parametrize("size", [5, 20, 50, 100])
 def test_the_first_rows_hold_each_class_in_its_share(size):
     labels = np.array([0] * 60 + [1] * 38 + [2] * 2)

@@ -17,6 +17,7 @@ from rootstock_flows.workload import (
     search_passes,
     sizes_from_cards,
     sizes_of,
+    tuned_rows_at_most,
     work_of,
 )  # fmt: skip
 
@@ -69,8 +70,18 @@ def test_the_cards_tell_what_prepare_then_cuts(tiny_data, tiny_params):
 
 
 def test_rounds_of_trying_halve_candidates_and_double_rows(params):
-    assert rounds_at_most(Sizes(24, 60, dict.fromkeys("abcde", 1000), 2), params) == ((4, 100), (2, 200))
-    assert rounds_at_most(SIZES, params) == ((2, 100),)
+    assert rounds_at_most(Sizes(24, 60, dict.fromkeys("abcde", 1000), 2), params) == ((6, 100), (4, 200)), (
+        "of the four one is three sources"
+    )
+    assert rounds_at_most(SIZES, params) == ((4, 100), (3, 200)), "two sources, and both together"
+
+
+def test_the_largest_sources_may_be_learned_from_together(params):
+    assert tuned_rows_at_most(Sizes(24, 60, {"a": 10, "b": 30, "c": 20, "d": 40}, 2), params) == 90
+    assert tuned_rows_at_most(SIZES, params) == 1500
+    none = params.model_copy(update={"similarity": params.similarity.model_copy(update={"joined_sources": 0})})
+    assert tuned_rows_at_most(SIZES, none) == 1000
+    assert tuned_rows_at_most(Sizes(24, 60, {}, 2), params) == 0
 
 
 def test_nothing_is_tried_of_fewer_than_two(params):

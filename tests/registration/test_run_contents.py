@@ -64,6 +64,13 @@ def test_lineage_tells_what_was_learned_from_and_what_was_only_considered(prepar
     assert json.loads(lines["films"].source)["git_sha"] == "a" * 40
 
 
+def test_lineage_names_every_source_that_was_learned_from_together(prepared: PreparedData, selection: Selection) -> None:
+    together = selection.model_copy(update={"chosen": "tweets + films"})
+    assert {line.name: line.context for line in lineage(prepared, together, "registry")} == {
+        "tiny": "target", "films": "source", "tweets": "source",
+    }  # fmt: skip
+
+
 def test_a_long_reason_is_cut_and_marked() -> None:
     assert tag_text("x" * 9000).endswith("…")
     assert len(tag_text("x" * 9000)) == 4000

@@ -33,6 +33,13 @@ def test_distances_on_the_map_keep_their_proportions() -> None:
     assert math.dist(target, far) / math.dist(target, near) == pytest.approx(8 / 3, rel=0.01)
 
 
+def test_every_source_that_was_learned_from_is_marked() -> None:
+    drawn = domain_map({"t": (0, 0), "a": (3, 0), "b": (0, 8), "c": (9, 9)}, target="t", chosen="a + b")
+    assert set(re.findall(r'class="strong">([^<]*)<', drawn)) == {"t", "a", "b"}
+    near = neighbours({"t": (0, 0), "a": (3, 0), "b": (0, 8), "c": (9, 9)}, target="t", chosen="a + b")
+    assert [each.name for each in near if each.chosen] == ["a", "b"]
+
+
 def test_names_cover_neither_marks_nor_each_other_in_a_crowd() -> None:
     points = [(200 + 40 * math.cos(i), 160 + 40 * math.sin(2.3 * i)) for i in range(14)]
     frame = Box(0, 0, 400, 320)

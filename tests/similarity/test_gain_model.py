@@ -7,6 +7,7 @@ import pytest
 from rootstock.records import Outcome
 from rootstock.similarity.evidence import LEVEL, STANDING
 from rootstock.similarity.gain_model import STANDING_RIDGE, GainModel
+from rootstock.similarity.join_sources import joined_evidence
 
 CONFIDENCE = 0.9
 
@@ -170,3 +171,62 @@ def test_evidence_is_not_changed():
     evidence = {SCORE: 0.5, USELESS: None}
     predict(GainModel(world(), (), (SCORE, USELESS)), evidence)
     assert evidence == {SCORE: 0.5, USELESS: None}
+
+
+def with_joined(past, surplus, *, noise=0.0, seed=0):
+    """The same, and in every ranking the first three sources together: their mean, and a surplus."""
+    random, found = np.random.default_rng(seed), list(past)
+    for task, target in sorted({(o.task, o.target) for o in past}):
+        three = [o for o in past if (o.task, o.target) == (task, target)][:3]
+        evidence = joined_evidence([o.evidence for o in three])
+        gain = np.mean([o.realised for o in three]) + surplus + random.normal(scale=noise)
+        found.append(outcome(target, " + ".join(o.source for o in three), evidence, float(gain), task=task))
+    return tuple(found)
+
+
+def test_sources_together_gain_their_mean_and_the_surplus_of_such_before():
+    model = GainModel(with_joined(world(noise=0.0), 0.03), (), (SCORE,))
+    one, together = predict(model, {SCORE: 0.5}, joined_evidence([{SCORE: 1.0}, {SCORE: 0.0}]))
+    assert together.gain - one.gain == pytest.approx(0.03, rel=1e-6)
+
+
+def test_without_such_outcomes_sources_together_gain_their_mean():
+    one, together = predict(GainModel(world(), (), (SCORE,)), {SCORE: 0.5}, joined_evidence([{SCORE: 1.0}, {SCORE: 0.0}]))
+    assert together == one
+
+
+def test_outcomes_of_sources_together_leave_predictions_of_single_ones_as_they_are():
+    past = world()
+    before, after = (predict(GainModel(each, (), (SCORE,)), {SCORE: 0.5})[0] for each in (past, with_joined(past, 0.1)))
+    assert (after.gain, after.low, after.high, after.risk) == pytest.approx((before.gain, before.low, before.high, before.risk))
+
+
+def test_a_surplus_is_larger_where_gains_differ_more():
+    """Half of the tasks have ten times the spread and ten times the surplus; what is added is that of the usual spread."""
+    small, large = world(task="small", slope=0.01, noise=0.0), world(task="large", slope=0.1, noise=0.0, seed=1)
+    past = with_joined(small, 0.003) + with_joined(large, 0.03)
+    one, together = predict(GainModel(past, (), (SCORE,)), {SCORE: 0.0}, joined_evidence([{SCORE: 0.0}, {SCORE: 0.0}]))
+    assert together.gain - one.gain == pytest.approx(np.sqrt(0.003 * 0.03), rel=0.05)
+
+
+def test_the_interval_of_sources_together_is_made_of_their_own_errors():
+    past = with_joined(world(noise=0.001), 0.03, noise=0.05)
+    one, together = predict(GainModel(past, (), (SCORE,)), {SCORE: 0.0}, joined_evidence([{SCORE: 0.0}, {SCORE: 0.0}]))
+    assert together.high - together.low > 5 * (one.high - one.low)
+
+
+def test_a_task_in_which_none_were_learned_from_together_widens_their_interval_by_its_own_errors():
+    joined = with_joined(world(task="a"), 0.03) + with_joined(world(task="b", seed=1), 0.03)
+    apart = world(task="c", seed=2, mean=-0.2)
+    evidence = joined_evidence([{SCORE: 0.0}, {SCORE: 0.0}])
+    narrow, wide = (predict(GainModel(past, (), (SCORE,)), evidence)[0] for past in (joined, joined + apart))
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+
+
+def test_the_error_on_a_target_is_that_without_outcomes_of_sources_together_of_which_it_is_one():
+    """With either target left out nothing is known of sources together: both errors are the gains themselves, and positive."""
+    alone = tuple(outcome(f"d{t}", f"d{s}", {SCORE: 0.0}, 0.0) for t in range(4) for s in range(4) if s != t)
+    together = joined_evidence([{SCORE: 0.0}] * 2)
+    past = (*alone, outcome("d1", "d2 + d3", together, 0.1), outcome("d2", "d1 + d3", together, 0.5))
+    [said] = predict(GainModel(past, (), (SCORE,)), together)
+    assert said.low > said.gain

@@ -195,6 +195,29 @@ def test_every_candidate_has_a_prediction_but_the_controls(ranked, champion):
     assert found[SCRATCH].scores["linear_probe"] is not None
 
 
+def with_twin(prepared: PreparedData) -> PreparedData:
+    """A second source that is as good as the related one."""
+    twin = prepared.sources[0].model_copy(update={"name": "twin"})
+    return prepared.model_copy(update={"sources": (*prepared.sources, twin)})
+
+
+def test_the_best_sources_together_are_a_candidate_that_can_be_chosen(ranked, tiny_data):
+    found = ranked(prepared=with_twin(tiny_data))
+    by_name = {c.name: c for c in found.candidates}
+    together, single = by_name["related + twin"], by_name["related"]
+    assert found.chosen == found.chosen_name == found.candidates[0].name == "related + twin"
+    assert (together.kind, together.matched_labels) == ("domain", single.matched_labels)
+    assert together.scores == pytest.approx(single.scores)
+    assert together.predicted_gain.value > single.predicted_gain.value
+    assert together.notes == ("its scores are the means over the 2 sources",)
+
+
+def test_what_stands_beside_sources_together_is_as_without_them(ranked, tiny_data):
+    prepared = with_twin(tiny_data)
+    beside = [c for c in ranked(prepared=prepared).candidates if c.name != "related + twin"]
+    assert beside == list(ranked(prepared=prepared, similarity={"joined_sources": 0}).candidates)
+
+
 def test_an_earlier_version_is_a_candidate_too(ranked, champion):
     now = champion(9)
     found = ranked(now.model_copy(update={"earlier": (EarlierVersion(version="7", model=now.model),)}))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootstock.classifier import input_hash, training_hashes
-from rootstock.records import DataFacts, PreparedData, TrainedModel, ValidationReport
+from rootstock.records import DataFacts, PreparedData, TrainedModel, ValidationReport, sources_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ def data_facts(
     """The facts, for the rows that the model was measured on."""
     target = [result for result in validated.results if result.dataset == prepared.target.name]
     learned = frozenset() if is_out_of_fold else training_hashes(Path(trained.model.path))
-    sources = {source.name: source.contamination for source in prepared.sources if source.name == trained.source}
+    sources = {source.name: source.contamination for source in prepared.sources if source.name in sources_of(trained.source)}
     return DataFacts(
         validated=validated.passed,
         checks=len(target),

@@ -69,7 +69,7 @@ def run_race(
     confidence: float,
     seed: int,
 ) -> Race:
-    """Race two candidates or more; ``sizes`` holds the rows of each one's source, most promising first.
+    """Race two candidates or more; ``sizes`` holds the rows of each one's source (of one of several), most promising first.
 
     ``attempt(name, rows)`` tunes a candidate on so many rows. After each round the half with the lower mean log loss goes on with
     twice the rows. It ends when one is left, when those left have no more rows to learn from, or when the leader is clear: the

@@ -11,8 +11,9 @@ from rootstock.finetuning.halving import Race, Trial, run_race, trials_at_most
 from rootstock.finetuning.starts import published_encoder
 from rootstock.finetuning.trial import Course, try_candidate, try_no_transfer
 from rootstock.params import BackboneParams, DataParams, SimilarityParams
-from rootstock.records import Candidate, Dataset, HalvingScore, PreparedData, Selection, SourceRanking
+from rootstock.records import Candidate, HalvingScore, PreparedData, Selection, SourceRanking
 from rootstock.rows import EncoderSource
+from rootstock.source_data import SourceData, find_source
 
 
 def select(
@@ -28,12 +29,12 @@ def select(
 ) -> Selection:
     """Try the ranking's best source domains by successive halving, and select the winner, or none.
 
-    Each is tuned with ``similarity.halving.method`` on a few rows of its source and cross-validated on the target's labelled rows;
-    beside them, on the same rows, the first backbone without transfer. A winner that is not clearly ahead does not overrule the
-    ranking: its first stands (with 32 labelled rows, unclear winners cost accuracy; see benchmarks). When the whole interval of the
-    selected one's gain over no transfer lies below zero, no source is selected. The test rows are not read. Where the ranking did
-    not choose a domain, or fewer than two enter, nothing is tried and the ranking's choice stands. Trials are kept in
-    ``workspace``/halving; writes nothing to ``folder``.
+    Each is tuned with ``similarity.halving.method`` on a few rows of its source, or of each of several, and cross-validated on the
+    target's labelled rows; beside them, on the same rows, the first backbone without transfer. A winner that is not clearly ahead
+    does not overrule the ranking: its first stands (with 32 labelled rows, unclear winners cost accuracy; see benchmarks). When
+    the whole interval of the selected one's gain over no transfer lies below zero, no source is selected. The test rows are not
+    read. Where the ranking did not choose a domain, or fewer than two enter, nothing is tried and the ranking's choice stands.
+    Trials are kept in ``workspace``/halving; writes nothing to ``folder``.
     """
     started = time.perf_counter()
     entrants = _entrants(ranking, prepared, similarity.halving.candidates)
@@ -62,13 +63,12 @@ def select(
     )
 
 
-def _entrants(ranking: SourceRanking, prepared: PreparedData, count: int) -> list[tuple[Candidate, Dataset]]:
-    """The best eligible domains with their data, best first."""
+def _entrants(ranking: SourceRanking, prepared: PreparedData, count: int) -> list[tuple[Candidate, SourceData]]:
+    """The best eligible sources with their data, best first."""
     if ranking.chosen is None or ranking.chosen_kind != "domain":
         return []
-    sources = {dataset.name: dataset for dataset in prepared.sources}
     eligible = [candidate for candidate in ranking.candidates if candidate.kind == "domain" and candidate.excluded is None]
-    return [(candidate, sources[candidate.source]) for candidate in eligible[:count]]
+    return [(candidate, find_source(candidate.source, prepared.sources)) for candidate in eligible[:count]]
 
 
 def _as_ranked(ranking: SourceRanking, *, seconds: float) -> Selection:
@@ -81,7 +81,7 @@ def _as_ranked(ranking: SourceRanking, *, seconds: float) -> Selection:
 
 def _run(
     course: Course,
-    entrants: Sequence[tuple[Candidate, Dataset]],
+    entrants: Sequence[tuple[Candidate, SourceData]],
     control: Trial,
     *,
     encoder_of: Callable[[str], EncoderSource],
@@ -95,13 +95,14 @@ def _run(
 
         def attempt(name: str, rows: int) -> Trial:
             candidate, source = field[name]
-            bar.set_postfix_str(f"{name}, {rows} rows")
-            found = try_candidate(course, candidate, source, encoder=encoder_of(candidate.backbone), rows=rows)
+            bar.set_postfix_str(f"{name}, {rows} rows of each source")
+            of_all = rows * len(source.datasets)
+            found = try_candidate(course, candidate, source, encoder=encoder_of(candidate.backbone), rows=of_all)
             bar.update()
             return found
 
         return run_race(
-            {name: source.splits["train"].rows for name, (_, source) in field.items()},
+            {name: source.row_count // len(source.datasets) for name, (_, source) in field.items()},
             attempt,
             control=control,
             halving=course.similarity.halving,

@@ -16,6 +16,7 @@ from rootstock.params import SimilarityParams
 from rootstock.part import Rows, Start
 from rootstock.records import Candidate, Dataset
 from rootstock.rows import EncoderSource
+from rootstock.source_data import SourceData
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +45,7 @@ def try_no_transfer(course: Course, encoder: EncoderSource) -> Trial:
     return Trial(source_rows=0, row_passes=0, losses=losses, correct=correct)
 
 
-def try_candidate(course: Course, candidate: Candidate, source: Dataset, *, encoder: EncoderSource, rows: int) -> Trial:
+def try_candidate(course: Course, candidate: Candidate, source: SourceData, *, encoder: EncoderSource, rows: int) -> Trial:
     """Tune the backbone on so many rows of the source, then cross-validate a head drawn towards the source's on the target.
 
     Kept by content of all that it depends on; a kept one that cannot be read is made again.
@@ -53,7 +54,7 @@ def try_candidate(course: Course, candidate: Candidate, source: Dataset, *, enco
     path = course.folder / f"{_key(course, candidate, source, encoder=encoder, rows=rows)}.json"
     if (kept := processes.agreed(_read(path, course.target.splits["train"].rows))) is not None:
         return kept
-    everything = encoder.rows(source, "train")
+    everything = source.rows(encoder)
     sample = take(everything, stratified_order(everything.labels, seed=course.seed)[:rows])
     fitted = method.fit(Start(encoder.load, len(source.labels), None), sample, heldout=None, setting=None, seed=course.seed)
     target: Rows = encoder.rows(course.target, "train")
@@ -103,11 +104,11 @@ def _no_encoder() -> Encoder:
     raise AssertionError("a probe reads features, never the encoder")
 
 
-def _key(course: Course, candidate: Candidate, source: Dataset, *, encoder: EncoderSource, rows: int) -> str:
+def _key(course: Course, candidate: Candidate, source: SourceData, *, encoder: EncoderSource, rows: int) -> str:
     similarity = course.similarity
     return sha256_of_json([
         encoder.key, similarity.halving.method.model_dump(mode="json"), PROBE.model_dump(mode="json"),
-        source.splits["train"].sha256, source.labels, rows, course.target.splits["train"].sha256, course.target.labels,
+        source.sha256s, source.labels, rows, course.target.splits["train"].sha256, course.target.labels,
         candidate.matched_labels, similarity.folds, similarity.repeats, course.seed,
     ])[:32]  # fmt: skip
 

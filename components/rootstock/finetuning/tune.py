@@ -12,7 +12,8 @@ from rootstock.finetuning.save import Lineage, save_model
 from rootstock.finetuning.starts import kept_training, published_encoder
 from rootstock.params import BackboneParams, DataParams, FineTuningParams
 from rootstock.part import Start
-from rootstock.records import Artifact, Curve, Incumbent, PreparedData, Selection, TunedBackbone
+from rootstock.records import Artifact, Curve, Incumbent, PreparedData, Selection, TunedBackbone, sources_of
+from rootstock.source_data import find_source
 
 
 def tune(
@@ -27,7 +28,7 @@ def tune(
     seed: int,
     folder: Path,
 ) -> TunedBackbone:
-    """Learn the selected source's own labels on the selected backbone; nothing of the target is seen.
+    """Learn the selected source's own labels on the selected backbone; nothing of the target is seen. Of several, all rows at once.
 
     The champion or an earlier version is a start already. With the backbone alone selected it stays as it is; so it does with
     "from scratch", which is a control and no start: random weights have nothing to fine-tune from. Raises DataError if the source
@@ -40,19 +41,16 @@ def tune(
             source=None, backbone=selection.backbone, method="none", model=None, matched_labels={}, rows=0, curves=(), seconds=0.0
         )
     started = time.perf_counter()
-    source = next((dataset for dataset in prepared.sources if dataset.name == selection.chosen), None)
-    if source is None:
-        known = (dataset.name for dataset in prepared.sources)
-        raise DataError(f"selection: {unknown_name('source', selection.chosen, known)}; run 'rootstock run' again")
+    source = find_source(selection.chosen, prepared.sources)
     encoder = published_encoder(selection.backbone, data=data, backbone=backbone, workspace=workspace)
-    rows = encoder.rows(source, "train")
+    rows = source.rows(encoder)
     keep = kept_training(finetuning, workspace=workspace, folder=folder)
     start = Start(encoder.load, len(source.labels), None, keep, finetuning.precision == "auto")
     method = finetuning.source
     fitted = method.fit(start, rows, heldout=None, setting=None, seed=seed)
     saved = save_model(
         folder / "model", fitted, labels=source.labels, modality=data.modality,
-        lineage=Lineage(selection.backbone, backbone.pooling, None), name=source.name, inputs=rows.inputs,
+        lineage=Lineage(selection.backbone, backbone.pooling, None), name="-and-".join(sources_of(source.name)), inputs=rows.inputs,
     )  # fmt: skip
     curve = Curve(
         name=f"training loss on {source.name}", unit="nats a row",

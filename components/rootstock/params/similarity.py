@@ -58,6 +58,8 @@ class SimilarityParams(Section):
     """class names that are not equal match where their embeddings are at least so close; 1 matches equal names only"""
     unlabelled_rows: Annotated[int, Field(ge=0)]
     """at most so many rows of the target beside the labelled ones, for metrics that read no labels"""
+    joined_sources: Annotated[int, Field(ge=0)]
+    """so many of the best sources are a candidate together too; fewer than 2 joins none"""
     earlier_versions: Annotated[int, Field(ge=0)]
     """so many versions before the champion are candidates too, newest first"""
     limits: Limits

@@ -34,6 +34,7 @@ from rootstock.records.evaluation import (
 from rootstock.records.loop import DriftReport, DriftResult, Registration, Report, RetrainDecision
 from rootstock.records.models import NO_TRANSFER, Curve, Ladder, MethodScore, TrainedModel, TunedBackbone
 from rootstock.records.transfer import (
+    JOINT,
     Candidate,
     CandidateKind,
     EarlierVersion,
@@ -43,10 +44,12 @@ from rootstock.records.transfer import (
     Outcome,
     Selection,
     SourceRanking,
+    sources_of,
 )
 
 __all__ = [
     "INCIDENTAL_KEYS",
+    "JOINT",
     "KEPT",
     "NO_TRANSFER",
     "RECORD_FILE",
@@ -94,4 +97,5 @@ __all__ = [
     "Value",
     "Verdict",
     "load_json",
+    "sources_of",
 ]

@@ -6,6 +6,14 @@ from typing import Literal
 
 from rootstock.records.base import Artifact, Measure, Record, Value
 
+#: Between the names of data sets that are learned from together; no data set's own name has a blank.
+JOINT = " + "
+
+
+def sources_of(source: str | None) -> tuple[str, ...]:
+    """Names of the data sets that ``source`` stands for: one, several learned from together, or none."""
+    return tuple(source.split(JOINT)) if source else ()
+
 
 class EarlierVersion(Value):
     """A registered version that was once trained for this task."""
@@ -58,7 +66,7 @@ class Candidate(Value):
     name: str
     """unique in a ranking"""
     source: str
-    """the data set or version learned from, or ``backbone alone``"""
+    """the data set or version learned from, several data sets joined by `` + ``, or ``backbone alone``"""
     backbone: str
     kind: CandidateKind
     scores: dict[str, float | None]

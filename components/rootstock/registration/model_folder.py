@@ -11,7 +11,7 @@ from rootstock.boosted import BoostedHead
 from rootstock.classifier import Classifier, ModelCard, read_card
 from rootstock.errors import DataError, Refusal
 from rootstock.files import new_folder
-from rootstock.records import EvalReport, Measure, PreparedData, TrainedModel
+from rootstock.records import EvalReport, Measure, PreparedData, TrainedModel, sources_of
 from rootstock.reload import LOADER_FILE, loader_source
 from rootstock.rows import read_split, tested_split
 
@@ -95,8 +95,9 @@ def _origin(trained: TrainedModel, prepared: PreparedData) -> str:
     target = f"`{prepared.target.revision.revision}`"
     if trained.source is None:
         return f"{target} alone"
-    source = next((s.revision.revision for s in prepared.sources if s.name == trained.source), trained.source)
-    return f"`{source}` first, then {target}"
+    revisions = {source.name: source.revision.revision for source in prepared.sources}
+    learned = " and ".join(f"`{revisions.get(name, name)}`" for name in sources_of(trained.source))
+    return f"{learned} first, then {target}"
 
 
 def check_round_trip(folder: Path, report: EvalReport, prepared: PreparedData, *, predict: Predict) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from rootstock.records import Curve, Dataset, EvalReport, Measure, PreparedData, Selection, Value
+from rootstock.records import Curve, Dataset, EvalReport, Measure, PreparedData, Selection, Value, sources_of
 
 #: Characters that MLflow does not take in a name.
 NOT_IN_NAMES = re.compile(r"[^\w\-. /]")
@@ -95,7 +95,8 @@ def _steps(curve: Curve) -> Iterator[Point]:
 
 def lineage(prepared: PreparedData, selection: Selection, registry: str) -> tuple[Lineage, ...]:
     """The target, and every source with whether it was learned from."""
-    contexts = ((source, "source" if source.name == selection.chosen else "considered") for source in prepared.sources)
+    learned = sources_of(selection.chosen)
+    contexts = ((source, "source" if source.name in learned else "considered") for source in prepared.sources)
     return tuple(_trace(dataset, context, registry) for dataset, context in ((prepared.target, "target"), *contexts))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootstock.records import ROW_NOUN, EvalReport, Measure, PreparedData, TrainedModel
+from rootstock.records import ROW_NOUN, EvalReport, Measure, PreparedData, TrainedModel, sources_of
 from rootstock.report.markdown import cell, table
 from rootstock.report.run_records import RunRecords
 from rootstock.report.slices import slice_accuracies
@@ -61,7 +61,7 @@ def data(run: RunRecords, prepared: PreparedData) -> str:
 
 
 def _role(run: RunRecords, name: str) -> str:
-    return "learned from" if run.trained is not None and run.trained.source == name else "considered"
+    return "learned from" if run.trained is not None and name in sources_of(run.trained.source) else "considered"
 
 
 def training(run: RunRecords, trained: TrainedModel) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rootstock.files import write_text
-from rootstock.records import Artifact, EvalReport, PreparedData, TrainedModel
+from rootstock.records import Artifact, EvalReport, PreparedData, TrainedModel, sources_of
 from rootstock.report import card_sections as sections
 from rootstock.report.markdown import cell
 from rootstock.report.run_records import RunRecords
@@ -88,7 +88,7 @@ def _front_matter(run: RunRecords, report: EvalReport, trained: TrainedModel, pr
 
 
 def _learned_from(trained: TrainedModel, prepared: PreparedData) -> list[str]:
-    return [source.name for source in prepared.sources if source.name == trained.source]
+    return [source.name for source in prepared.sources if source.name in sources_of(trained.source)]
 
 
 def _licences(run: RunRecords, trained: TrainedModel, prepared: PreparedData) -> Iterator[tuple[str, str | None]]:
@@ -96,5 +96,5 @@ def _licences(run: RunRecords, trained: TrainedModel, prepared: PreparedData) ->
     yield "backbone", run.backbone_licence
     yield prepared.target.name, prepared.target.licence
     for source in prepared.sources:
-        if source.name == trained.source:
+        if source.name in sources_of(trained.source):
             yield source.name, source.licence

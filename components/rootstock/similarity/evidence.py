@@ -11,6 +11,8 @@ from rootstock.part import ACCURACY, NATS
 STANDING = " in its ranking"
 #: Added to the name of a metric in units of accuracy: the mean over the sources of the ranking, which speaks of the target.
 LEVEL = " over its ranking"
+#: So many sources are learned from together; a candidate without it is one.
+JOINED_SOURCES = "joined sources"
 
 
 def evidence_of(

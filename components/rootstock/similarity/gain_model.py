@@ -3,7 +3,8 @@
 A predicted gain has two parts. The *standing* of a candidate among the sources of its ranking is a weighted sum of where each score
 puts it. Weights are not negative, as every score is higher for better by design: with few tasks to learn from, that says more than
 any penalty (Dawes 1979, "The robust beauty of improper linear models"; scores that agree share a weight instead of cancelling). The
-*level* of a ranking is what its sources gain on the whole, from cross-validated gains of the scores in units of accuracy.
+*level* of a ranking is what its sources gain on the whole, from cross-validated gains of the scores in units of accuracy. Sources
+that are learned from together gain what they would gain on average, and more by the *surplus* of such candidates before.
 
 The spread around a prediction is not the model's own but measured (cross-conformal prediction, Vovk 2015): the errors made on each
 task when all of it was left out, or on each target where there is one task alone. Every task counts the same in it, and as they are
@@ -18,8 +19,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from rootstock.records import Outcome
-from rootstock.similarity.evidence import LEVEL, STANDING
+from rootstock.records import Outcome, sources_of
+from rootstock.similarity.evidence import JOINED_SOURCES, LEVEL, STANDING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,21 +68,23 @@ class GainModel:
         import numpy as np
 
         weights = self._weights(rows_per_class)
-        gains = self._fit(np.ones(len(weights), dtype=bool), weights)(self._table(evidence))
-        judged = self._judged
-        errors, mass = self._left_out_errors(weights)[judged], _equal_shares(weights[judged], self._tasks[judged]) * judged.sum()
+        table = self._table(evidence)
+        gains = self._fit(np.ones(len(weights), dtype=bool), weights)(table)
+        errors = self._left_out_errors(weights)
+        spreads = {joined: self._spread(errors, weights, joined=joined) for joined in set(table.joined.tolist())}
         shift = self._surprises(weights)
-        tail = (1 - confidence) / 2
-        order = np.argsort(errors)
-        shares = np.cumsum(mass[order]) / mass.sum()
-        places = np.minimum(np.searchsorted(shares, [tail, 1 - tail]), len(order) - 1)
-        low, high = (float(error) for error in errors[order][places])
-        found = []
-        for gain, source in zip(gains, sources, strict=True):
-            centre = float(gain) + shift(source)
-            risk = (float(mass[errors < -centre].sum()) + 0.5) / (float(mass.sum()) + 1.0)
-            found.append(Prediction(centre, centre + low, centre + high, risk))
-        return found
+        return [
+            spreads[joined].around(float(gain) + shift(source), confidence=confidence)
+            for gain, source, joined in zip(gains, sources, table.joined.tolist(), strict=True)
+        ]
+
+    def _spread(self, errors: NDArray[np.float64], weights: NDArray[np.float64], *, joined: bool) -> _Spread:
+        """Errors of candidates of the same kind, joined sources or single ones; of all in tasks where there were none of it."""
+        import numpy as np
+
+        of_kind = self._evidence.joined == joined
+        judged = self._judged & (of_kind | ~np.isin(self._tasks, self._tasks[of_kind]))
+        return _Spread(errors[judged], _equal_shares(weights[judged], self._tasks[judged]) * judged.sum())
 
     @cached_property
     def _tasks(self) -> NDArray[np.str_]:
@@ -100,9 +103,12 @@ class GainModel:
         return self._table([outcome.evidence for outcome in self.bundled])
 
     def _table(self, evidence: Sequence[dict[str, float | None]]) -> _Evidence:
+        import numpy as np
+
         return _Evidence(
             _array(evidence, [name for name in self.names if name.endswith(STANDING)]),
             _array(evidence, [name for name in self.names if name.endswith(LEVEL)]),
+            np.array([(each.get(JOINED_SOURCES) or 1) > 1 for each in evidence], dtype=bool),
         )
 
     def _weights(self, rows_per_class: float) -> NDArray[np.float64]:
@@ -123,14 +129,18 @@ class GainModel:
         """What predicts gains, learned from the ``kept`` outcomes."""
         import numpy as np
 
-        tasks, gains, weights = self._tasks[kept], self._gains[kept], _equal_shares(weights[kept], self._tasks[kept])
+        tasks, gains, joined = self._tasks[kept], self._gains[kept], self._evidence.joined[kept]
         standing, level = self._evidence.standing[kept], self._evidence.level[kept]
+        weights, joined_weights = (_equal_shares(weights[kept] * part, tasks) for part in (~joined, joined))
         rankings = np.array([f"{o.task}/{o.target}/{o.labelled_rows}" for o, yes in zip(self.bundled, kept, strict=True) if yes])
         apart = gains - _means(gains, rankings, weights)
         spread = np.maximum(np.sqrt(_means(apart**2, tasks, weights)), SMALLEST_SPREAD)
         slopes = _not_negative(standing, apart / spread, weights, ridge=STANDING_RIDGE)
         # The penalty is there to share weights among scores that agree, not to make gains look smaller: their sum is fitted freely.
         slopes = slopes * _stretch(np.nan_to_num(standing) @ slopes, apart / spread, weights)
+        surplus = float(joined_weights @ (apart / spread - np.nan_to_num(standing) @ slopes)) / max(
+            float(joined_weights.sum()), 1e-300
+        )
         usual_spread = float(np.exp(weights @ np.log(spread)))
         mean = float(weights @ gains)
         centre = _centre(level, weights)
@@ -138,7 +148,7 @@ class GainModel:
 
         def predict(evidence: _Evidence) -> NDArray[np.float64]:
             above = np.nan_to_num(evidence.level - centre) @ levels
-            return np.asarray(mean + above + usual_spread * (np.nan_to_num(evidence.standing) @ slopes))
+            return np.asarray(mean + above + usual_spread * (np.nan_to_num(evidence.standing) @ slopes + surplus * evidence.joined))
 
         return predict
 
@@ -147,15 +157,20 @@ class GainModel:
         import numpy as np
 
         targets = np.array([outcome.target for outcome in self.bundled])
-        sources = np.array([outcome.source for outcome in self.bundled])
         units = self._tasks if len(np.unique(self._tasks)) > 1 else targets
         errors = np.zeros(len(targets))
         for unit in np.unique(units):
             held = units == unit
-            rest = ~held if units is self._tasks else ~held & (sources != unit)
+            rest = ~held if units is self._tasks else ~held & ~self._learned_from(str(unit))
             if rest.sum() >= 2:
                 errors[held] = self._gains[held] - self._fit(rest, weights)(self._evidence.of(held))
         return errors * _widening(len(np.unique(units[self._judged])))
+
+    def _learned_from(self, source: str) -> NDArray[np.bool_]:
+        """(n,) outcomes of the source, or of others joined with it."""
+        import numpy as np
+
+        return np.array([source in sources_of(outcome.source) for outcome in self.bundled])
 
     def _surprises(self, weights: NDArray[np.float64]) -> _Shift:
         """What the team's own outcomes were above what was to be expected, in all and by source, drawn towards nothing."""
@@ -173,14 +188,35 @@ class GainModel:
 
 
 @dataclass(frozen=True)
+class _Spread:
+    """Errors made before, and how much each counts."""
+
+    errors: NDArray[np.float64]
+    mass: NDArray[np.float64]
+
+    def around(self, gain: float, *, confidence: float) -> Prediction:
+        import numpy as np
+
+        tail = (1 - confidence) / 2
+        order = np.argsort(self.errors)
+        shares = np.cumsum(self.mass[order]) / self.mass.sum()
+        places = np.minimum(np.searchsorted(shares, [tail, 1 - tail]), len(order) - 1)
+        low, high = (float(error) for error in self.errors[order][places])
+        risk = (float(self.mass[self.errors < -gain].sum()) + 0.5) / (float(self.mass.sum()) + 1.0)
+        return Prediction(gain, gain + low, gain + high, risk)
+
+
+@dataclass(frozen=True)
 class _Evidence:
     standing: NDArray[np.float64]
     """(n, d), NaN where there is no score"""
     level: NDArray[np.float64]
     """(n, l), NaN where there is no score"""
+    joined: NDArray[np.bool_]
+    """(n,) several sources learned from together"""
 
     def of(self, rows: NDArray[np.bool_]) -> _Evidence:
-        return _Evidence(self.standing[rows], self.level[rows])
+        return _Evidence(self.standing[rows], self.level[rows], self.joined[rows])
 
 
 @dataclass(frozen=True)
@@ -200,7 +236,7 @@ def _array(evidence: Sequence[dict[str, float | None]], names: Sequence[str]) ->
 
 
 def _equal_shares(weights: NDArray[np.float64], groups: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Weights that sum to one, the same for every group."""
+    """Weights that sum to one, the same for every group that has any."""
     import numpy as np
 
     _, place = np.unique(groups, return_inverse=True)

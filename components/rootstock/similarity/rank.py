@@ -14,6 +14,7 @@ from rootstock.similarity.choose import choose, order
 from rootstock.similarity.evidence import evidence_of
 from rootstock.similarity.gain_model import GainModel, Prediction
 from rootstock.similarity.head_agreement import HEAD_AGREEMENT, MATCHED_CLASSES, SHARED_UNITS, head_agreement
+from rootstock.similarity.join_sources import Joint, join_sources
 from rootstock.similarity.outcomes import bundled_outcomes, kindred_tasks, static_prior
 from rootstock.similarity.score import CandidateScores, embed_dataset, score_candidate
 
@@ -57,7 +58,8 @@ def rank(
     )
     model = _model(evidence, history, modality=data.modality.name)
     rows = max(each.rows for each in scored)
-    predicted = _predict(model, specs, evidence, rows_per_class=rows / len(prepared.target.labels), similarity=similarity)
+    per_class = rows / len(prepared.target.labels)
+    predicted = _predict(model, specs, evidence, rows_per_class=per_class, similarity=similarity)
     candidates = order(
         [
             _candidate(
@@ -66,6 +68,9 @@ def rank(
             for spec, each in zip(specs, scored, strict=True)
         ]
     )
+    joint = join_sources(candidates, similarity)
+    if joint is not None:
+        candidates = order([*candidates, _together(joint, model, rows_per_class=per_class, history=history, similarity=similarity)])
     choice = choose(candidates, similarity, rows=rows)
     chosen = choice.candidate
     return SourceRanking(
@@ -137,11 +142,6 @@ def _candidate(
     similarity: SimilarityParams,
     outcomes: int,
 ) -> Candidate:
-    gain = None
-    if predicted is not None:
-        gain = Measure(
-            value=predicted.gain, low=predicted.low, high=predicted.high, n=outcomes, unit="accuracy", higher_is_better=True
-        )
     return Candidate(
         name=spec.name,
         source=spec.source,
@@ -149,13 +149,36 @@ def _candidate(
         kind=spec.kind,
         scores=scored.scores,
         evidence=evidence.get(spec.name, {}),
-        predicted_gain=gain,
+        predicted_gain=_measure(predicted, outcomes) if predicted else None,
         risk=predicted.risk if predicted else None,
         prior=static_prior(history.outcomes, spec.source, confidence=similarity.confidence),
         matched_labels=scored.matched_labels,
         rows=scored.rows,
         notes=scored.notes,
         excluded=scored.excluded,
+    )
+
+
+def _measure(predicted: Prediction, outcomes: int) -> Measure:
+    return Measure(value=predicted.gain, low=predicted.low, high=predicted.high, n=outcomes, unit="accuracy", higher_is_better=True)
+
+
+def _together(
+    joint: Joint, model: GainModel, *, rows_per_class: float, history: History, similarity: SimilarityParams
+) -> Candidate:
+    """The best sources as one candidate, scored as their mean, with what is to be expected of them together."""
+    (predicted,) = model.predict([joint.evidence], [joint.source], rows_per_class=rows_per_class, confidence=similarity.confidence)
+    return joint.members[0].model_copy(
+        update={
+            "name": joint.name,
+            "source": joint.source,
+            "scores": joint.scores,
+            "evidence": joint.evidence,
+            "predicted_gain": _measure(predicted, len(model.bundled)),
+            "risk": predicted.risk,
+            "prior": static_prior(history.outcomes, joint.source, confidence=similarity.confidence),
+            "notes": (f"its scores are the means over the {len(joint.members)} sources",),
+        }
     )
 
 

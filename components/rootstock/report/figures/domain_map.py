@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from rootstock.records import sources_of
 from rootstock.report.figures.labels import Box, Place, place_labels
 from rootstock.report.figures.svg import element, marker
 from rootstock.report.wording import clip
@@ -35,10 +36,11 @@ def neighbours(projection: Mapping[str, tuple[float, float]], *, target: str, ch
     finite = _finite(projection)
     if target not in finite:
         return ()
+    learned = sources_of(chosen)
     apart = {name: math.dist(at, finite[target]) for name, at in finite.items() if name != target}
     farthest = max(apart.values(), default=0.0) or 1.0
     near = sorted(apart, key=lambda name: (apart[name], name))
-    return tuple(Neighbour(name, apart[name] / farthest, name == chosen) for name in near)
+    return tuple(Neighbour(name, apart[name] / farthest, name in learned) for name in near)
 
 
 def domain_map(projection: Mapping[str, tuple[float, float]], *, target: str, chosen: str | None) -> Markup:
@@ -46,22 +48,23 @@ def domain_map(projection: Mapping[str, tuple[float, float]], *, target: str, ch
     finite = _finite(projection)
     if len(finite) < 2:
         return Markup("")
-    order = [name for name in (target, chosen) if name is not None and name in finite]
+    strong = (target, *sources_of(chosen))
+    order = [name for name in strong if name in finite]
     near = [each.name for each in neighbours(finite, target=target, chosen=chosen)]
     order = list(dict.fromkeys([*order, *near, *sorted(finite)]))
     places = _on_paper([finite[name] for name in order])
     names = [clip(name, SHOWN_NAME) for name in order]
     if is_crowded(finite):
-        names = [shown if name in (target, chosen) else _rank(name, near) for name, shown in zip(order, names, strict=True)]
+        names = [shown if name in strong else _rank(name, near) for name, shown in zip(order, names, strict=True)]
     labels = place_labels(places, names, frame=Box(2, 2, WIDTH - 2, HEIGHT - 2), size=SIZE)
     frame = element("rect", x=0.5, y=0.5, width=WIDTH - 1, height=HEIGHT - 1, rx=6, class_="frame")
     marks, written = Markup(), Markup()
     for name, shown, (x, y), label in zip(order, names, places, labels, strict=True):
-        shape, tone = ("diamond", "model") if name == target else ("square", "champion") if name == chosen else ("circle", "plain")
+        shape, tone = ("diamond", "model") if name == target else ("square", "champion") if name in strong else ("circle", "plain")
         # The first are the important ones: they are drawn last, on top.
         marks = element("g", element("title", clip(name, 120)), marker(shape, x, y, tone)) + marks
         if label is not None:
-            written += _label(shown, label, (x, y), strong=name in (target, chosen))
+            written += _label(shown, label, (x, y), strong=name in strong)
     drawing = (frame, written, marks)
     return element("svg", *drawing, viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}", role="img", class_="map", aria_label="map of the domains")
 
