@@ -2,8 +2,9 @@
 
 The same architecture is trained from random weights with all labelled rows; then, starting from what was learned elsewhere, with
 more and more rows, until it is as good. Texts: bank questions, MiniLM with its published weights. Images: USPS from a small
-residual network that has learned MNIST, and MNIST from one that has learned USPS. In the cases "and rows without label" what is
-left of the target's training rows is read too, their labels are not.
+residual network that has learned MNIST, and MNIST from one that has learned USPS; and both from one that has learned scikit-
+learn's and printed digits too. In the cases "and rows without label" what is left of the target's training rows is read too, their
+labels are not.
 
 Seconds are CPU seconds of fitting on the target; those of learning the source are shown apart, as it is learned once. From
 scratch, the epochs count up to the first that answers the test rows as well as the last one does: no second is charged that
@@ -40,14 +41,17 @@ from rootstock.finetuning.crossvalidate import take
 from rootstock.finetuning.trial import stratified_order
 from rootstock.head import Head, log_probabilities
 from rootstock.part import FineTuneMethod, Keep, Modality, Rows, Start, UnlabelledRows, parse_part
+from rootstock.records import JOINT, sources_of
 from rootstock.rows import bare_encoder
 from rootstock_flows.environment import opt_out
 from statsmodels.stats.proportion import proportion_confint
 from transfer_families import FULL_STEPS, TEXT_BACKBONE, read_family
+from transfer_outcomes import joined
 
 RUNS = Path(__file__).with_name("from_scratch_runs.csv")
 KEY, MEASURED = ("case", "start", "rows", "draw", "recipe"), ("accuracy", "test_rows", "cpu_seconds", "curve")
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+OTHER_DIGITS = ("handwritten-digits", "printed-digits")
 TARGETS = {"rows": 0.10, "seconds": 0.20}
 TEST_ROWS = 2000
 QUICK_ROWS = 1000
@@ -110,6 +114,10 @@ CASES = {
     "usps": Case("usps from mnist", IMAGE_TARGET, (IMAGE_TARGET,), IMAGE_SOURCE, 2, 3),
     "mnist": Case("mnist from usps", IMAGE_TARGET, (IMAGE_TARGET,), IMAGE_SOURCE, 2, 3),
 }
+CASES |= {
+    f"{name}-joined": replace(CASES[name], name=JOINT.join([CASES[name].name, *OTHER_DIGITS]), shares=SHARES[:-1])
+    for name in ("usps", "mnist")
+}
 
 
 def and_unlabelled(case: Case, after: dict[str, Any], **changes: Any) -> Case:
@@ -154,7 +162,9 @@ def image_task(case: Case, data: Path, cache: Path, runs: KeptRuns) -> Task:
     family = read_family("digits", data, cache)
     bare = bare_encoder(family.backbone, family.modality, pooling="mean", batch_rows=64, cache_folder=cache)
     target = case.name.split()[0]
-    mine, other = (_rows_of(family.domains[name]) for name in (target, _source_of(case)))
+    mine = _rows_of(family.domains[target])
+    lent = [family.domains[name] for name in sources_of(_source_of(case))]
+    other = joined(lent, [_rows_of(domain) for domain in lent])
     order = np.random.default_rng(0).permutation(len(mine.labels))
     weights, head = _learned(case, other, bare.load, cache, runs)
 
@@ -175,7 +185,7 @@ def _rows_of(domain: Any) -> Rows:
 
 
 def _source_of(case: Case) -> str:
-    return case.name.split(",")[0].split()[-1]
+    return case.name.split(",")[0].split(" from ")[1]
 
 
 def _learned(case: Case, rows: Rows, load: Callable[[], Encoder], cache: Path, runs: KeptRuns) -> tuple[dict[str, Any], Head]:
@@ -205,8 +215,9 @@ def _specs(case: Case, start: str) -> tuple[object, ...]:
 
 
 def _key(case: Case, start: str, rows: int, draw: int) -> dict[str, object]:
-    """Cases of one target share what is learned from scratch, and those of one source share that."""
-    name = {"source": _source_of(case), "scratch": case.name.split(",")[0], "transfer": case.name}[start]
+    """Cases of one target share what is learned from scratch, and those of the same sources share that."""
+    first = case.name.split(",")[0].split(JOINT)[0]
+    name = {"source": _source_of(case) if case.source else "", "scratch": first, "transfer": case.name}[start]
     return {"case": name, "start": start, "rows": rows, "draw": draw, "recipe": recipe(*_specs(case, start))}
 
 

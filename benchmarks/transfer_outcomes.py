@@ -93,7 +93,7 @@ class Bench:
 
         ``epochs`` are of texts; images are learned as the family's method says.
         """
-        mine = _joined(domains, [self._lent(domain, seed=seed, rows_at_most=rows_at_most) for domain in domains])
+        mine = joined(domains, [self._lent(domain, seed=seed, rows_at_most=rows_at_most) for domain in domains])
         classes, name = len(classes_of(*domains)), JOINT.join(domain.name for domain in domains)
         torch.manual_seed(seed)
         if self.family.method is not None:
@@ -136,7 +136,8 @@ def classes_of(*domains: Domain) -> tuple[str, ...]:
     return tuple(sorted({name for domain in domains for name in domain.classes}))
 
 
-def _joined(domains: Sequence[Domain], parts: Sequence[Rows]) -> Rows:
+def joined(domains: Sequence[Domain], parts: Sequence[Rows]) -> Rows:
+    """Rows of several domains, one after another, with indices in ``classes_of`` them."""
     place = {name: index for index, name in enumerate(classes_of(*domains))}
     theirs = [np.array([place[name] for name in domain.classes]) for domain in domains]
     return Rows(

@@ -230,3 +230,13 @@ def test_the_error_on_a_target_is_that_without_outcomes_of_sources_together_of_w
     past = (*alone, outcome("d1", "d2 + d3", together, 0.1), outcome("d2", "d1 + d3", together, 0.5))
     [said] = predict(GainModel(past, (), (SCORE,)), together)
     assert said.low > said.gain
+
+
+def test_the_teams_outcomes_of_sources_together_count_in_whatever_order_they_were_joined():
+    own = tuple(outcome("mine", "films + books", joined_evidence([{SCORE: 0.0}] * 2), -0.2) for _ in range(6))
+    model = GainModel(with_joined(world(), 0.03), own, (SCORE,))
+    same, other, single = predict(
+        model, *[joined_evidence([{SCORE: 0.0}] * 2)] * 2, {SCORE: 0.0}, sources=["books + films", "books + toys", "books"]
+    )
+    assert same.gain < other.gain
+    assert other.gain - single.gain == pytest.approx(0.03, abs=0.01)

@@ -181,9 +181,9 @@ class GainModel:
         said = self._fit(np.ones(len(weights), dtype=bool), weights)(self._table([outcome.evidence for outcome in self.own]))
         errors = [outcome.realised - float(value) for outcome, value in zip(self.own, said, strict=True)]
         overall = sum(errors) / (len(errors) + HALF_TRUST)
-        by_source: dict[str, list[float]] = {}
+        by_source: dict[frozenset[str], list[float]] = {}
         for outcome, error in zip(self.own, errors, strict=True):
-            by_source.setdefault(outcome.source, []).append(error - overall)
+            by_source.setdefault(frozenset(sources_of(outcome.source)), []).append(error - overall)
         return _Shift(overall, {source: sum(each) / (len(each) + HALF_TRUST) for source, each in by_source.items()})
 
 
@@ -222,10 +222,11 @@ class _Evidence:
 @dataclass(frozen=True)
 class _Shift:
     overall: float
-    by_source: dict[str, float]
+    by_source: dict[frozenset[str], float]
+    """in whatever order they were joined"""
 
     def __call__(self, source: str) -> float:
-        return self.overall + self.by_source.get(source, 0.0)
+        return self.overall + self.by_source.get(frozenset(sources_of(source)), 0.0)
 
 
 def _array(evidence: Sequence[dict[str, float | None]], names: Sequence[str]) -> NDArray[np.float64]:

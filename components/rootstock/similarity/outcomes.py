@@ -6,7 +6,7 @@ import csv
 from functools import cache
 from pathlib import Path
 
-from rootstock.records import Measure, Outcome
+from rootstock.records import Measure, Outcome, sources_of
 
 OUTCOMES_FILE = Path(__file__).with_name("outcomes.csv")
 
@@ -49,12 +49,13 @@ def read_outcome(row: dict[str, str]) -> Outcome:
 def static_prior(outcomes: tuple[Outcome, ...], source: str, *, confidence: float) -> Measure | None:
     """Mean gain of a source so far, whatever the target, with Student's interval; None where it was never used.
 
-    With one outcome alone there is no spread: the interval is then unbounded, from -1 to 1.
+    Several together are the same in whatever order. With one outcome alone there is no spread: the interval is then unbounded, from
+    -1 to 1.
     """
     import numpy as np
     from scipy.stats import t
 
-    gains = np.array([outcome.realised for outcome in outcomes if outcome.source == source])
+    gains = np.array([outcome.realised for outcome in outcomes if set(sources_of(outcome.source)) == set(sources_of(source))])
     if not len(gains):
         return None
     mean, low, high = float(gains.mean()), -1.0, 1.0
