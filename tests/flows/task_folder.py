@@ -208,8 +208,8 @@ def make_task(folder: Path) -> TaskFolder:
     save_backbone(folder / "backbone")
     (folder / "params.yaml").write_text(yaml.safe_dump(small_params(), sort_keys=False), encoding="utf-8")
     write_rows(folder / "target.csv", 1, 40)
-    write_rows(folder / "market.csv", 2, 30)
-    write_rows(folder / "letters.csv", 3, 30)
+    write_rows(folder / "market.csv", 2, 30, ("port", "kitchen"))
+    write_rows(folder / "letters.csv", 3, 30, ("sea", "food"))
     for name, file in ((TASK, "target.csv"), ("market", "market.csv"), ("letters", "letters.csv")):
         task.here("data", "add", name, file)
     return task

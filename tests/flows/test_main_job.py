@@ -47,19 +47,17 @@ def test_the_document_names_the_data_and_the_checks(first):
 
 def test_the_document_scores_every_candidate(first):
     candidates = {candidate["source"]: candidate for candidate in first["ranking"]["candidates"]}
-    assert set(candidates) == {"backbone alone", "market", "letters", "letters + market", "from scratch"}
+    assert set(candidates) == {"backbone alone", "market", "letters", "from scratch"}
     metrics = {metric["name"] for metric in first["params"]["similarity"]["metrics"]}
     shown = metrics | {"head_agreement", "matched_classes"}
     assert all(set(candidate["scores"]) == shown for candidate in candidates.values())
     assert candidates["market"]["predicted_gain"]["low"] <= candidates["market"]["predicted_gain"]["value"]
-    assert candidates["letters + market"]["predicted_gain"]["value"] > candidates["market"]["predicted_gain"]["value"]
-    assert first["ranking"]["chosen"] == "letters + market"
+    assert first["ranking"]["chosen"] in {None, "market", "letters"}
 
 
 def test_the_document_says_what_was_settled_and_learned_from(first):
-    assert first["selection"]["chosen"] in {None, "market", "letters", "letters + market"}
+    assert first["selection"]["chosen"] in {None, "market", "letters"}
     assert first["source_tuning"]["source"] == first["selection"]["chosen"]
-    assert {score["name"] for score in first["selection"]["rounds"][0]} == {"letters + market", "letters"}
 
 
 def test_a_run_that_transferred_is_an_outcome_for_the_next_and_no_other_is(first, task):
