@@ -73,8 +73,8 @@ def main() -> None:
         "seconds": round(time.perf_counter() - started, 1),
     }
     at_32 = document["figures"]["32"]
-    document["met_by_single_sources"] = met(at_32)
-    document["met"] = met(at_32["joined"] if "rankers" in (at_32["joined"] or ()) else at_32)
+    document["met"] = met(at_32)
+    document["met_with_three_together"] = met(at_32["joined"]) if "rankers" in (at_32["joined"] or ()) else None
     print(json.dumps(document, indent=2) if arguments.as_json else table(document))
     sys.exit(0 if all(document["met"].values()) else 1)
 
@@ -146,9 +146,10 @@ def table(document: dict[str, Any]) -> str:
             f"{raced['clear']:.0%} of races clear; "
             f"{raced['share_of_tuning_all']:.1%} of tuning on every source"
         )
-    for what, found in (("rankings of single sources", "met_by_single_sources"), ("rankings as the advisor gives them", "met")):
-        said = ", ".join(f"{name} {'met' if yes else 'not met'}" for name, yes in document[found].items())
-        lines.append(f"targets at 32 rows, {what}: {said}")
+    for what, met_by in (("", "met"), (" with three together among the candidates", "met_with_three_together")):
+        if document[met_by]:
+            said = ", ".join(f"{name} {'met' if yes else 'not met'}" for name, yes in document[met_by].items())
+            lines.append(f"targets at 32 rows{what}: {said}")
     return "\n".join(lines)
 
 

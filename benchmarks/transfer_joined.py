@@ -1,7 +1,8 @@
 """What learning from the advisor's best sources together gains, measured as ``transfer_outcomes.py`` measures one source.
 
 For each target and draw of labelled rows the advisor, calibrated without the target, ranks the sources on 32 labelled rows (30 for
-digits); the best three that know two of its classes are joined, all their rows learned from at once. With ``--control``, for
+digits); the best three that know two of its classes are joined, all their rows learned from at once; that is wider than
+the advisor, which joins only sources that know the same classes. With ``--control``, for
 texts: the best one alone, for as many steps. Reads the tables of
 ``transfer_outcomes.py`` and ``transfer_scores.py`` and the cache that these have made. What was measured is kept there, so the
 script can be stopped and goes on.

@@ -35,6 +35,7 @@ from rootstock.head import Head, log_probabilities, logistic_head, match_classes
 from rootstock.part import FineTuneMethod, Rows, Start, parse_part
 from rootstock.records import JOINT
 from rootstock.rows import EncoderSource, bare_encoder
+from rootstock.source_data import join_rows, joined_labels
 from rootstock_flows.environment import opt_out
 from transfer_families import DRAWS, FAMILIES, SOURCE_ROWS, Domain, Family, read_family
 
@@ -133,18 +134,12 @@ class Bench:
 
 def classes_of(*domains: Domain) -> tuple[str, ...]:
     """Classes of all domains, sorted."""
-    return tuple(sorted({name for domain in domains for name in domain.classes}))
+    return joined_labels([domain.classes for domain in domains])
 
 
 def joined(domains: Sequence[Domain], parts: Sequence[Rows]) -> Rows:
     """Rows of several domains, one after another, with indices in ``classes_of`` them."""
-    place = {name: index for index, name in enumerate(classes_of(*domains))}
-    theirs = [np.array([place[name] for name in domain.classes]) for domain in domains]
-    return Rows(
-        [value for part in parts for value in part.inputs],
-        np.concatenate([places[part.labels] for places, part in zip(theirs, parts, strict=True)]),
-        np.concatenate([part.features for part in parts]),
-    )
+    return join_rows(parts, [domain.classes for domain in domains])
 
 
 def accuracies(

@@ -27,10 +27,8 @@ class SourceData:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Of all data sets; those of a single one in its own order."""
-        if len(self.datasets) == 1:
-            return self.datasets[0].labels
-        return tuple(sorted({label for dataset in self.datasets for label in dataset.labels}))
+        """Of all data sets."""
+        return joined_labels([dataset.labels for dataset in self.datasets])
 
     @property
     def row_count(self) -> int:
@@ -44,18 +42,26 @@ class SourceData:
 
     def rows(self, encoder: EncoderSource) -> Rows:
         """All labelled rows, one data set after another, with their features (n, d) under the encoder and indices in ``labels``."""
-        import numpy as np
+        parts = [encoder.rows(dataset, "train") for dataset in self.datasets]
+        return join_rows(parts, [dataset.labels for dataset in self.datasets])
 
-        parts: list[Rows] = [encoder.rows(dataset, "train") for dataset in self.datasets]
-        if len(parts) == 1:
-            return parts[0]
-        place = {label: index for index, label in enumerate(self.labels)}
-        theirs = [np.array([place[label] for label in dataset.labels], dtype=np.int64) for dataset in self.datasets]
-        return Rows(
-            [value for part in parts for value in part.inputs],
-            np.concatenate([places[part.labels] for places, part in zip(theirs, parts, strict=True)]),
-            np.concatenate([part.features for part in parts]),
-        )
+
+def joined_labels(labels: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Labels of several data sets, sorted; equal names are one class."""
+    return tuple(sorted({label for theirs in labels for label in theirs}))
+
+
+def join_rows(parts: Sequence[Rows], labels: Sequence[Sequence[str]]) -> Rows:
+    """Rows of several data sets, one after another, with indices in ``joined_labels``; ``labels`` are those of each part."""
+    import numpy as np
+
+    place = {label: index for index, label in enumerate(joined_labels(labels))}
+    theirs = [np.array([place[label] for label in each], dtype=np.int64) for each in labels]
+    return Rows(
+        [value for part in parts for value in part.inputs],
+        np.concatenate([places[part.labels] for places, part in zip(theirs, parts, strict=True)]),
+        np.concatenate([part.features for part in parts]),
+    )
 
 
 def find_source(name: str | None, datasets: Sequence[Dataset]) -> SourceData:

@@ -43,7 +43,8 @@ ENCODER = {
 def test_one_data_set_is_what_it_is():
     source, encoder = SourceData((BOOKS,)), Encoder(ENCODER)
     assert (source.name, source.labels, source.row_count, source.sha256s) == ("books", BOOKS.labels, 2, ("books",))
-    assert source.rows(encoder) is ENCODER["books"]
+    found = source.rows(encoder)
+    assert (found.inputs, found.labels.tolist(), found.features.ravel().tolist()) == (["d", "e"], [1, 2], [4.0, 5.0])
     assert encoder.asked == ["books train"]
 
 
