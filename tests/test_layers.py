@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-STAGE_PACKAGES = {"data", "validation", "similarity", "finetuning", "evaluation", "registration", "monitoring", "export", "report"}
+STAGE_PACKAGES = {
+    "data", "validation", "similarity", "finetuning", "evaluation", "registration", "monitoring", "labelling", "export", "report",
+}  # fmt: skip
 #: Module -> what of Rootstock it may import when it runs.
 LOWEST = {"errors": set(), "files": {"errors"}, "table": {"errors", "files"}, "records": {"errors", "files", "records"}}
 #: Modules beside the stage packages that stand above them; all others are shared by them and know none.

@@ -40,8 +40,8 @@ def named(raw: dict[str, Any], name: str) -> Any:
 BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "unknown section": (
         lambda raw: raw.update(sed=0),
-        "params.yaml: sed: unknown key 'sed'; known: backbone, compute, data, evaluation, finetuning, flow, gates, monitoring, "
-        "registration, seed, similarity, task, validation, workspace; did you mean 'seed'?",
+        "params.yaml: sed: unknown key 'sed'; known: backbone, compute, data, evaluation, finetuning, flow, gates, labelling, "
+        "monitoring, registration, seed, similarity, task, validation, workspace; did you mean 'seed'?",
     ),
     "unknown key in a section": (
         lambda raw: raw["data"]["columns"].update(labl="x"),

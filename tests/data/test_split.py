@@ -73,6 +73,20 @@ def test_caps_keep_the_rest_as_unused():
     assert sum(found.values()) == 60
 
 
+def test_rows_that_a_model_chose_are_learned_from_and_never_held_out():
+    plain = frame_of({"a": 30, "b": 30})
+    frame = plain.assign(split=["chosen" if n % 3 == 0 else "" for n in range(60)])
+    found = splits_by_id(frame, test_fraction=0.5)
+    chosen = set(frame.loc[frame["split"] == "chosen", "id"])
+    assert {found[name] for name in chosen} == {"train"}
+    assert Counter(found[name] for name in set(found) - chosen) == {"train": 20, "test": 20}
+
+
+def test_chosen_rows_beside_declared_test_rows_are_learned_from():
+    frame = frame_of({"a": 4, "b": 4}).assign(split=["train", "test", "unlabelled", "chosen"] * 2)
+    assert list(splits_by_id(frame).values()) == ["train", "test", "unused", "train"] * 2
+
+
 def test_declared_splits_are_honoured_and_others_are_unused():
     frame = frame_of({"a": 4, "b": 4}).assign(split=["train", "test", "validation", "train"] * 2)
     assert list(splits_by_id(frame).values()) == ["train", "test", "unused", "train"] * 2

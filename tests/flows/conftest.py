@@ -152,3 +152,17 @@ def moved(task: TaskFolder, retrained: Document) -> list[Document]:
     """Rolled back, then promoted by hand."""
     back = task.here("rollback", "--reason", "test of the way back")
     return [back, task.here("promote", "1", "--reason", "test of promotion by hand")]
+
+
+@pytest.fixture(scope="session")
+def labelled(task: TaskFolder, moved: list[Document]) -> dict[str, Document]:
+    """Rows of the shifted batch are asked for and labelled, the last of them left blank; then more are asked for."""
+    import pandas as pd
+
+    asked = task.here("label", "choose", "sheet.csv", "--rows", "12", "--sample", "6", "--batch", "shifted")
+    sheet = pd.read_csv(task.folder / "sheet.csv", dtype=str)
+    sheet["label"] = ["bread"] * (len(sheet) - 1) + [None]
+    sheet.to_csv(task.folder / "sheet.csv", index=False)
+    added = task.here("label", "add", "sheet.csv")
+    more = task.here("label", "choose", "more-sheet.csv", "--rows", "3")
+    return {"asked": asked, "added": added, "more": more}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rootstock.data.raw import Raw, read_raw
 from rootstock.data.rows import input_key, make_frame
 from rootstock.errors import DataError, unknown_name
+from rootstock.records import CHOSEN
 from rootstock.table import png_bytes
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ NAMED_ROWS = 5
 def read_dataset(source: str | Path, *, data: DataParams) -> pd.DataFrame:
     """Read a CSV, TSV, JSONL or Parquet file, a folder or an .npz file of images, or ``hf:NAME`` as a canonical frame.
 
-    Columns ``id``, ``input`` (text, or the bytes of a PNG), ``label`` ("" only where a split other than train and test is
+    Columns ``id``, ``input`` (text, or the bytes of a PNG), ``label`` ("" only where a split other than train, test and chosen is
     declared), ``split`` ("" where none is declared), and ``keep:COLUMN`` for each of ``data.columns.keep`` (text, "" where there is
     none). Raises DataError naming file, row and column of the first fault.
     """
@@ -143,11 +144,11 @@ def _splits(raw: Raw) -> list[str]:
 
 
 def _labels(raw: Raw, splits: Sequence[str]) -> list[str]:
-    """Labels as text; rows of a declared split other than train and test need none."""
+    """Labels as text; rows of a declared split other than train, test and chosen need none."""
     labels = []
     for row, (value, split) in enumerate(zip(_column(raw, raw.label), splits, strict=True)):
         if _is_missing(value):
-            if split in ("", "train", "test"):
+            if split in ("", "train", "test", CHOSEN):
                 raise _fault(
                     raw, f"a label in column '{raw.label}'", f"none at {raw.place(row)}", advice="fill it in or remove the row"
                 )
@@ -194,7 +195,9 @@ def _check_classes(raw: Raw, labels: Sequence[str]) -> None:
 def _check_leak(raw: Raw, inputs: Sequence[str | bytes], splits: Sequence[str]) -> None:
     if "test" not in splits:
         return
-    train = {input_key(value): row for row, (value, split) in enumerate(zip(inputs, splits, strict=True)) if split == "train"}
+    train = {
+        input_key(value): row for row, (value, split) in enumerate(zip(inputs, splits, strict=True)) if split in ("train", CHOSEN)
+    }
     for row, (value, split) in enumerate(zip(inputs, splits, strict=True)):
         if split == "test" and (twin := train.get(input_key(value))) is not None:
             raise _fault(

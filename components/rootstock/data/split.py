@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from rootstock.data.rows import input_key
+from rootstock.records import CHOSEN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,17 +32,19 @@ def assign_splits(
 
     A declared split column is honoured; other names than train and test become ``unused``. Where no test rows are declared,
     ``test_fraction`` of each label's rows are held out (None holds none), and inputs that differ only in case or blanks fall on one
-    side. Each label's rows stand in one hash order: the test takes them from the front, the labelled rows from the back, so that
-    when rows are added later, the few that change sides are those in the middle, which ``rows_per_class`` leaves unused.
+    side. Rows that a model chose to have labelled (``chosen``) are learned from and never held out: they are harder than others.
+    Each label's rows stand in one hash order: the test takes them from the front, the labelled rows from the back, so that when
+    rows are added later, the few that change sides are those in the middle, which ``rows_per_class`` leaves unused.
     """
     ids, labels = frame["id"].tolist(), frame["label"].tolist()
     keys = [input_key(value) for value in frame["input"]]
     place = list(zip(hash_order(keys, seed=seed), hash_order(ids, seed=seed), strict=True))
     order = sorted(range(len(ids)), key=place.__getitem__)
     declared = frame["split"].tolist()
-    splits = [split if split in (TRAIN, TEST) else TRAIN if split == "" else UNUSED for split in declared]
+    splits = [split if split in (TRAIN, TEST, CHOSEN) else TRAIN if split == "" else UNUSED for split in declared]
     if TEST not in splits and test_fraction is not None:
         _hold_out(splits, labels, keys=keys, order=order, test_fraction=test_fraction)
+    splits = [TRAIN if split == CHOSEN else split for split in splits]
     if test_rows is not None:
         _cap(splits, labels, TEST, order=order, quota=_shares(splits, labels, TEST, rows=test_rows))
     if rows_per_class is not None:

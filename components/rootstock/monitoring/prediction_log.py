@@ -89,6 +89,18 @@ class PredictionLog:
             name = batch
         return PredictionWindow(name, frame.reset_index(drop=True))
 
+    def read_inputs(self, batch: str | None = None) -> list[str | bytes]:
+        """What all versions were asked, in the order of versions and time, repeats and all; ``batch`` takes those of one name.
+
+        Raises DataError for a batch that is not there.
+        """
+        versions = sorted(path.name for path in self.folder.glob("*") if path.is_dir())
+        files = [file for version in versions for file in self._files(version)]
+        if batch is not None and not any(file.batch == batch for file in files):
+            known = ", ".join(sorted({file.batch for file in files})) or "none"
+            raise DataError(f"prediction log {self.folder}: expected batch '{batch}', found: {known}")
+        return [value for file in files if batch in (None, file.batch) for value in _read(file.path)["input"]]
+
     def count(self, version: str) -> int:
         """Rows that this version answered so far; reads the files' footers only."""
         import pyarrow.parquet as pq

@@ -6,6 +6,7 @@ from rootstock.params.base import Name, Positive, Section, Share
 from rootstock.params.data import Columns, DataParams, ValidationParams
 from rootstock.params.evaluation import EvaluationParams, GatesParams
 from rootstock.params.finetuning import FineTuningParams, SearchParams
+from rootstock.params.labelling import LabellingParams
 from rootstock.params.loop import ComputeParams, FlowParams, MonitoringParams, RegistrationParams, StageCompute
 from rootstock.params.read import load_params, parse_params
 from rootstock.params.similarity import BackboneParams, HalvingParams, Limits, SimilarityParams
@@ -21,6 +22,7 @@ __all__ = [
     "FlowParams",
     "GatesParams",
     "HalvingParams",
+    "LabellingParams",
     "Limits",
     "MonitoringParams",
     "Name",

@@ -12,6 +12,7 @@ from rootstock.params.base import Name, Section
 from rootstock.params.data import DataParams, ValidationParams
 from rootstock.params.evaluation import EvaluationParams, GatesParams, none_on_purpose
 from rootstock.params.finetuning import FineTuningParams
+from rootstock.params.labelling import LabellingParams
 from rootstock.params.loop import ComputeParams, FlowParams, MonitoringParams, RegistrationParams
 from rootstock.params.similarity import BackboneParams, SimilarityParams
 
@@ -32,6 +33,7 @@ class Params(Section):
     """None where the file says ``gates: none``: every model is promoted, on purpose"""
     registration: RegistrationParams
     monitoring: MonitoringParams
+    labelling: LabellingParams
     flow: FlowParams
     compute: ComputeParams
 

@@ -23,10 +23,12 @@ from rootstock.part.fields import (
     GatePart,
     ModalityPart,
     PerturbationPart,
+    QueryStrategyPart,
     SimilarityMetricPart,
     families,
 )
 from rootstock.part.finetuning import EPOCHS, Augmentation, FineTuneMethod, Fitted, Keep, Rows, Start, UnlabelledRows
+from rootstock.part.labelling import Pool, QueryStrategy
 from rootstock.part.monitoring import DriftTest, Window
 from rootstock.part.similarity import ACCURACY, NATS, Labelled, Pair, SimilarityMetric, Unlabelled
 
@@ -54,6 +56,9 @@ __all__ = [
     "Part",
     "Perturbation",
     "PerturbationPart",
+    "Pool",
+    "QueryStrategy",
+    "QueryStrategyPart",
     "Rows",
     "Sample",
     "SimilarityMetric",

@@ -10,13 +10,14 @@ from rootstock.part.base import Part, parse_part
 from rootstock.part.data import Check, Modality
 from rootstock.part.evaluation import Gate, Perturbation
 from rootstock.part.finetuning import Augmentation, FineTuneMethod
+from rootstock.part.labelling import QueryStrategy
 from rootstock.part.monitoring import DriftTest
 from rootstock.part.similarity import SimilarityMetric
 
 
 def families() -> tuple[type[Part], ...]:
     """Every family, in the order of the pipeline."""
-    return (Modality, Check, SimilarityMetric, Augmentation, FineTuneMethod, Perturbation, Gate, DriftTest)
+    return (Modality, Check, SimilarityMetric, Augmentation, FineTuneMethod, Perturbation, Gate, DriftTest, QueryStrategy)
 
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     FineTuneMethodPart = FineTuneMethod
     GatePart = Gate
     DriftTestPart = DriftTest
+    QueryStrategyPart = QueryStrategy
 else:
 
     def _field(family):
@@ -41,3 +43,4 @@ else:
     FineTuneMethodPart = _field(FineTuneMethod)
     GatePart = _field(Gate)
     DriftTestPart = _field(DriftTest)
+    QueryStrategyPart = _field(QueryStrategy)

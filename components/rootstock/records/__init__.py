@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from rootstock.records.base import INCIDENTAL_KEYS, RECORD_FILE, Artifact, Measure, Record, Value, Verdict, load_json
 from rootstock.records.data import (
+    CHOSEN,
     KEPT,
+    SAMPLE,
     SLICE,
     CheckResult,
     Contamination,
@@ -48,12 +50,14 @@ from rootstock.records.transfer import (
 )
 
 __all__ = [
+    "CHOSEN",
     "INCIDENTAL_KEYS",
     "JOINT",
     "KEPT",
     "NO_TRANSFER",
     "RECORD_FILE",
     "ROW_NOUN",
+    "SAMPLE",
     "SLICE",
     "Artifact",
     "Candidate",

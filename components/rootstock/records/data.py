@@ -28,6 +28,8 @@ class Resolution(Record):
 KEPT = "keep:"
 #: And those of predictions that say which slice a row belongs to.
 SLICE = "slice:"
+#: Splits of rows that a model asked for: chosen ones are learned from and never tested on, those by chance are as any other.
+CHOSEN, SAMPLE = "chosen", "sample"
 
 
 class RowsFile(Artifact):

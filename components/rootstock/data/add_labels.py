@@ -1,0 +1,131 @@
+"""Labels that people gave to rows which had none: what the next version of a dataset holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rootstock.data.rows import content_ids, input_key, make_frame
+from rootstock.errors import DataError, unknown_name
+from rootstock.records import CHOSEN, KEPT, SAMPLE, Value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("id", "input", "label", "split")
+
+Row = dict[Any, Any]
+
+
+class AddedLabels(Value):
+    """What a sheet of labels changed in a dataset."""
+
+    labelled: int
+    """rows that were in the dataset without a label"""
+    added: int
+    """rows that were not in the dataset"""
+    unchanged: int
+    """rows that had this label already"""
+    blank: int
+    """rows of the sheet that nobody labelled"""
+    new_labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A labelled row of a sheet."""
+
+    id: str
+    cell: Any
+    label: str
+    split: str
+    place: str
+    """where it stands, for messages"""
+
+
+def add_labels(
+    frame: pd.DataFrame, sheet: pd.DataFrame, *, where: Path, read_input: Callable[[Any], str | bytes], new_labels: bool
+) -> tuple[pd.DataFrame, AddedLabels]:
+    """The canonical ``frame`` with the labels of a ``sheet`` of columns ``id``, ``input``, ``label`` and ``split``.
+
+    A row of the sheet is the one of the dataset with its id, else the one with its input, else a new one; ``read_input`` turns a
+    cell of the sheet into an input. Its split becomes ``chosen``; or, for rows by chance, ``test`` where the dataset declares test
+    rows, else what its labelled rows have. Blank labels are passed over. Raises DataError for a missing column, an unknown split,
+    an unknown label unless ``new_labels``, and a row that bears another label already.
+    """
+    rows: dict[str, Row] = {row["id"]: row for row in frame.to_dict("records")}
+    names = {input_key(row["input"]): name for name, row in rows.items()}
+    known = sorted({row["label"] for row in rows.values()} - {""})
+    splits = {CHOSEN: CHOSEN, SAMPLE: _split_by_chance(set(frame["split"]))}
+    kept = [str(name) for name in frame.columns if str(name).startswith(KEPT)]
+    counts: Counter[str] = Counter()
+    entries = list(_entries(sheet, where))
+    for entry in entries:
+        if entry.label not in known and not new_labels:
+            raise DataError(f"{entry.place}: {unknown_name('label', entry.label, known)}; --new-labels takes labels that are new")
+        name, content = entry.id, None
+        if name not in rows:
+            content = read_input(entry.cell)
+            name = names.setdefault(input_key(content), _free_id(content, rows))
+        row = rows.setdefault(name, {"id": name, "input": content, "label": "", **dict.fromkeys(kept, "")})
+        if row["label"] not in ("", entry.label):
+            raise DataError(
+                f"{entry.place}: expected a row without a label, found it labelled '{row['label']}' already and '{entry.label}' "
+                "here; remove it, or correct the dataset with 'rootstock data add'"
+            )
+        counts["unchanged" if row["label"] else "labelled" if "split" in row else "added"] += 1
+        if not row["label"]:
+            rows[name] = row | {"label": entry.label, "split": splits[entry.split]}
+    return _frame(list(rows.values()), kept), AddedLabels(
+        **{field: counts[field] for field in ("labelled", "added", "unchanged")},
+        blank=len(sheet) - len(entries),
+        new_labels=tuple(sorted({entry.label for entry in entries} - set(known))),
+    )
+
+
+def _entries(sheet: pd.DataFrame, where: Path) -> Iterator[_Entry]:
+    """Its labelled rows."""
+    if missing := [name for name in COLUMNS if name not in sheet.columns]:
+        raise DataError(
+            f"{where}: expected the columns {', '.join(COLUMNS)}, found no '{missing[0]}'; fill in the file that "
+            "'rootstock to-label' wrote"
+        )
+    for number, row in enumerate(sheet[list(COLUMNS)].to_dict("records"), start=1):
+        entry = _Entry(_text(row["id"]), row["input"], _text(row["label"]), _text(row["split"]), f"{where}: row {number}")
+        if entry.split not in (CHOSEN, SAMPLE):
+            said = unknown_name("split", entry.split, (CHOSEN, SAMPLE))
+            raise DataError(f"{entry.place} (id {entry.id}): {said}; leave this column as 'rootstock to-label' wrote it")
+        if entry.label:
+            yield entry
+
+
+def _split_by_chance(declared: set[str]) -> str:
+    return "test" if "test" in declared else "train" if "train" in declared else ""
+
+
+def _free_id(content: str | bytes, taken: dict[str, Row]) -> str:
+    """From the content; where a dataset calls another row by it, with a dash more."""
+    (name,) = content_ids([content])
+    while name in taken:
+        name += "-"
+    return name
+
+
+def _frame(rows: list[Row], kept: list[str]) -> pd.DataFrame:
+    return make_frame(
+        [row["input"] for row in rows],
+        [row["label"] for row in rows],
+        splits=[row["split"] for row in rows],
+        ids=[row["id"] for row in rows],
+        kept={name.removeprefix(KEPT): [row[name] for row in rows] for name in kept},
+    )
+
+
+def _text(value: Any) -> str:
+    """A cell as text: "" where there is none, whole numbers without a decimal point."""
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()

@@ -1,0 +1,1 @@
+"""Labelling: query strategies, one a file, and what they have people label next."""

@@ -1,0 +1,105 @@
+"""Rows that nobody has labelled, and which of them people should label next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rootstock.errors import DataError
+from rootstock.part import Pool, QueryStrategy
+from rootstock.records import CHOSEN, SAMPLE, Value
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Indices into a pool of n rows, none twice."""
+
+    chosen: NDArray[np.int64]
+    """what the strategy wants to be labelled, the most wanted first: to learn from, never to test on"""
+    sample: NDArray[np.int64]
+    """drawn by chance from the others"""
+
+
+class ChosenRows(Value):
+    """Which rows were asked for, and what the model expects of them."""
+
+    strategy: str
+    seed: int
+    pool: int
+    """rows there were to choose from, each input once, none of them labelled before"""
+    chosen: int
+    sample: int
+    expected_errors: float
+    """share of the chosen rows in which the model, by its own probabilities, expects to be wrong"""
+    expected_errors_by_chance: float
+    """the same of the whole pool"""
+
+    def says(self) -> str:
+        """One line for people."""
+        first = (
+            f"{self.chosen} of {self.pool} rows without a label, chosen by {self.strategy}: the model expects to be wrong in "
+            f"{self.expected_errors:.0%} of them, and in {self.expected_errors_by_chance:.0%} of rows drawn by chance"
+        )
+        return f"{first}; {self.sample} more are drawn by chance, for the test" if self.sample else first
+
+
+def different_rows(keys: Sequence[str], *, labelled: frozenset[str]) -> list[int]:
+    """Indices of the first row of each key that is not among the ``labelled`` ones, in order."""
+    first: dict[str, int] = {}
+    for index, key in enumerate(keys):
+        if key not in labelled:
+            first.setdefault(key, index)
+    return list(first.values())
+
+
+def choose_rows(pool: Pool, strategy: QueryStrategy, *, rows: int, sample: int, seed: int) -> tuple[Choice, ChosenRows]:
+    """Choose ``rows`` of the pool, after ``sample`` others were drawn by chance: nothing of what is tested on is chosen.
+
+    Raises DataError where the pool has fewer rows than that, or values that are no numbers.
+    """
+    import numpy as np
+
+    found = len(pool.probabilities)
+    if found < rows + sample:
+        more = f" and {sample} by chance" if sample else ""
+        raise DataError(
+            f"expected at least {rows + sample} different rows without a label to choose {rows}{more} from, found {found}; "
+            "ask for fewer, or add rows: 'rootstock predict' logs them, 'rootstock data add' takes them in a split of their own"
+        )
+    if not (np.isfinite(pool.probabilities).all() and np.isfinite(pool.embeddings).all()):
+        raise DataError(
+            "expected numbers for each row without a label, found NaN or infinity in the model's answers; register it again"
+        )
+    order = np.random.default_rng(seed).permutation(found)
+    drawn, rest = order[:sample], np.sort(order[sample:])
+    left = Pool(pool.probabilities[rest], pool.embeddings[rest])
+    chosen = rest[strategy.choose(left, rows, seed=seed)]
+    doubt = 1 - pool.probabilities.max(axis=1)
+    record = ChosenRows(
+        strategy=strategy.name,
+        seed=seed,
+        pool=found,
+        chosen=rows,
+        sample=sample,
+        expected_errors=float(doubt[chosen].mean()),
+        expected_errors_by_chance=float(doubt.mean()),
+    )
+    return Choice(chosen, drawn), record
+
+
+def sheet_of(rows: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """What people fill in, from rows with ``id`` and ``input``: those, an empty ``label``, and ``split``, in the order of ids.
+
+    The model's own answers are left out: people who see a guess tend to confirm it.
+    """
+    import numpy as np
+
+    taken = rows.iloc[np.concatenate([choice.chosen, choice.sample])][["id", "input"]]
+    splits = [CHOSEN] * len(choice.chosen) + [SAMPLE] * len(choice.sample)
+    return taken.assign(label="", split=splits).sort_values("id", ignore_index=True)

@@ -1,0 +1,130 @@
+"""From rows without a label to a file that people fill in, and from there to the next version of the target."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rootstock.data import registry
+from rootstock.data.add_labels import AddedLabels, add_labels
+from rootstock.data.card import make_card
+from rootstock.data.prepare import check_modality
+from rootstock.data.rows import content_ids, input_key
+from rootstock.errors import DataError
+from rootstock.files import storage_errors, write_file
+from rootstock.labelling.choose_rows import ChosenRows, choose_rows, different_rows, sheet_of
+from rootstock.monitoring.prediction_log import PredictionLog
+from rootstock.part import Pool
+from rootstock.table import png_bytes, read_table, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+    from rootstock.classifier import Prediction
+    from rootstock.params import DataParams, Params
+    from rootstock.records import DatasetRevision
+
+
+def rows_without_label(params: Params, batch: str | None) -> pd.DataFrame:
+    """Columns ``id`` and ``input`` of rows that could be labelled, each input once.
+
+    They are the target's own rows without a label and all that the model was asked; with ``batch`` only what it was asked under
+    that name. Inputs that have a label in the newest version of the target are left out.
+    """
+    import pandas as pd
+
+    _, frame = _newest(params)
+    logged = PredictionLog.of(params.workspace, params.registration.model).read_inputs(batch)
+    own = frame[frame["label"] == ""] if batch is None else frame[:0]
+    rows = pd.DataFrame({"id": [*own["id"], *content_ids(logged)], "input": [*own["input"], *logged]})
+    labelled = frozenset(map(input_key, frame.loc[frame["label"] != "", "input"]))
+    return rows.iloc[different_rows([input_key(value) for value in rows["input"]], labelled=labelled)].reset_index(drop=True)
+
+
+def ask_for_labels(
+    params: Params,
+    sheet: Path,
+    *,
+    rows: int,
+    sample: int,
+    batch: str | None,
+    predict: Callable[[Sequence[Any]], Prediction],
+) -> ChosenRows:
+    """Choose rows and write the sheet; images are written beside it, into a folder of its name, and the sheet says where.
+
+    Raises DataError if there are too few rows, or such a folder already.
+    """
+    images = sheet.with_suffix("") if params.data.modality.name == "image" else None
+    if images is not None and images.exists():
+        raise DataError(f"{images}: expected no such folder, as images are written there; name another sheet, or move it away")
+    found = rows_without_label(params, batch)
+    said = predict(list(found["input"])) if len(found) else None
+    pool = Pool(said.probabilities, said.embeddings) if said is not None else _empty_pool()
+    choice, record = choose_rows(pool, params.labelling.strategy, rows=rows, sample=sample, seed=params.seed)
+    filled = sheet_of(found, choice)
+    if images is not None:
+        names = [f"{images.name}/{name}.png" for name in content_ids(filled["input"])]
+        _write_images(images, dict(zip(names, filled["input"], strict=True)))
+        filled = filled.assign(input=names)
+    write_table(filled, sheet)
+    return record
+
+
+def take_labels(params: Params, sheet: Path, *, new_labels: bool) -> tuple[DatasetRevision, AddedLabels]:
+    """Add a version of the target with the labels of a filled sheet. Raises DataError naming the first row that is wrong."""
+    revision, frame = _newest(params)
+    table = read_table(sheet)
+    read = partial(_image, folder=sheet.parent) if params.data.modality.name == "image" else partial(_text_of, data=params.data)
+    changed, added = add_labels(frame, table, where=sheet, read_input=read, new_labels=new_labels)
+    if not added.labelled and not added.added:
+        return revision, added
+    path, old = Path(params.data.registry), registry.read_card(Path(params.data.registry), revision)
+    fresh = make_card(
+        changed, modality=old["modality"], origin=f"{revision.revision} and {sheet.name}", columns=old.get("columns"),
+        licence=old.get("licence"),
+    )  # fmt: skip
+    return registry.add(path, params.data.target, changed, card=fresh), added
+
+
+def _newest(params: Params) -> tuple[DatasetRevision, pd.DataFrame]:
+    path = Path(params.data.registry)
+    revision = registry.resolve(path, params.data.target, registry.LATEST)
+    check_modality(registry.read_card(path, revision), revision, params.data)
+    return revision, registry.read_rows(path, revision)
+
+
+def _empty_pool() -> Pool:
+    import numpy as np
+
+    return Pool(np.zeros((0, 1)), np.zeros((0, 1)))
+
+
+def _write_images(folder: Path, images: dict[str, bytes]) -> None:
+    """All of them, or no folder."""
+    try:
+        with storage_errors(folder):
+            folder.mkdir(parents=True)
+            for name, content in images.items():
+                write_file(folder.parent / name, lambda path, content=content: path.write_bytes(content))  # type: ignore[misc]
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _image(cell: Any, *, folder: Path) -> bytes:
+    path = folder / str(cell)
+    try:
+        return png_bytes(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: expected an image, found none that can be read ({error}); put it back where it was") from error
+
+
+def _text_of(cell: Any, *, data: DataParams) -> str:
+    if not isinstance(cell, str) or not cell.strip():
+        raise DataError("expected a text in column 'input' of each labelled row that is not in the dataset, found none; fill it in")
+    if len(cell) > data.max_characters:
+        raise DataError(f"expected at most {data.max_characters} characters (data.max_characters), found {len(cell)}; shorten it")
+    return cell
