@@ -121,7 +121,7 @@ def test_new_labels_are_taken_where_that_is_asked_for():
     [
         (sheet(("r1", "one", "b", "chosen")), r"row 1: expected a row without a label, found it labelled 'a' already and 'b' here"),
         (sheet(("r5", "five", "a", "train")), r"row 1 \(id r5\): unknown split 'train'; known: chosen, sample"),
-        (sheet(("r5", "five", "a", "chosen")).drop(columns="split"), r"expected the columns id, input, label, split, found no 'split'"),
+        (sheet(("r5", "five", "a", "chosen")).drop(columns="split"), r"expected the columns id, .*, split, found no 'split'"),
         (sheet(("x", "new", "a", "chosen"), ("y", "new", "b", "chosen")), r"row 2: expected .* labelled 'a' already and 'b' here"),
     ],
     ids=["another label", "a split of their own", "no split", "two labels for one input"],

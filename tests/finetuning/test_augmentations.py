@@ -66,7 +66,8 @@ def make(wordnet):
     """Gives an augmentation by name, strong enough to be seen."""
     values: dict[str, dict[str, Any]] = {
         "flip": {"horizontal": 0.5, "vertical": 0.5}, "crop": {"smallest": 0.3}, "rotation": {"degrees": 90},
-        "scaling": {"smallest": 0.5, "largest": 1.5}, "colour": {"brightness": 0.5, "contrast": 0.5, "saturation": 0.5},
+        "scaling": {"smallest": 0.5, "largest": 1.5}, "shear": {"share": 0.8},
+        "elastic": {"cells": 3, "deviation": 0.2}, "colour": {"brightness": 0.5, "contrast": 0.5, "saturation": 0.5},
         "word_dropout": {"share": 0.5}, "synonym_replacement": {"share": 0.5, "wordnet": wordnet},
     }  # fmt: skip
 
@@ -80,7 +81,7 @@ def inputs_of(part: Augmentation) -> list[Any]:
     return list(TEXTS) if part.reads == "text" else noise(9, 7, 3)
 
 
-NAMES = ["flip", "crop", "rotation", "scaling", "colour", "word_dropout", "synonym_replacement"]
+NAMES = ["flip", "crop", "rotation", "scaling", "shear", "elastic", "colour", "word_dropout", "synonym_replacement"]
 
 
 def test_these_are_all_there_are():
@@ -120,7 +121,7 @@ def test_images_keep_size_and_mode(make, name, shape):
 def test_images_of_other_modes_are_read(make, mode):
     buffer = io.BytesIO()
     Image.new(mode, (6, 5)).save(buffer, format="PNG")
-    for name in ("flip", "rotation", "scaling", "colour"):
+    for name in ("flip", "rotation", "scaling", "shear", "elastic", "colour"):
         assert decoded(make(name).augment([buffer.getvalue()], seed=0)[0]).shape == (5, 6, 3)
 
 
@@ -128,7 +129,8 @@ def test_images_of_other_modes_are_read(make, mode):
     ("name", "changes"),
     [
         ("flip", {"horizontal": 0, "vertical": 0}), ("crop", {"smallest": 1}), ("rotation", {"degrees": 0}),
-        ("scaling", {"smallest": 1, "largest": 1}), ("colour", {"brightness": 0, "contrast": 0, "saturation": 0}),
+        ("scaling", {"smallest": 1, "largest": 1}), ("shear", {"share": 0}), ("elastic", {"deviation": 0}),
+        ("colour", {"brightness": 0, "contrast": 0, "saturation": 0}),
         ("word_dropout", {"share": 0}), ("synonym_replacement", {"share": 0}),
     ],
 )  # fmt: skip
@@ -157,9 +159,29 @@ def test_halving_the_scale_makes_a_quarter_of_the_ink_and_fills_with_the_border(
     assert shrunk[0, 0] == shrunk[-1, -1] == 200
 
 
-def test_a_turned_image_is_filled_with_its_border(make):
-    turned = decoded(make("rotation", degrees=60).augment([png(np.full((20, 20, 3), (9, 80, 200)))], seed=1)[0])
+@pytest.mark.parametrize("name", ["rotation", "shear", "elastic"])
+def test_what_a_moved_image_leaves_bare_is_filled_with_its_border(make, name):
+    turned = decoded(make(name).augment([png(np.full((20, 20, 3), (9, 80, 200)))], seed=1)[0])
     assert np.unique(turned.reshape(-1, 3), axis=0).tolist() == [[9, 80, 200]]
+
+
+def test_a_slanted_line_stays_at_the_centre_and_leans_by_the_share(make):
+    line = np.zeros((101, 101))
+    line[:, 49:52] = 255
+    places = [decoded(make("shear", share=0.4).augment([png(line)], seed=seed)[0]).argmax(axis=1) for seed in range(40)]
+    assert all(abs(place[50] - 50) <= 2 for place in places)
+    leans = [(int(place[95]) - int(place[5])) / 90 for place in places]
+    assert (min(leans), max(leans)) == pytest.approx((-0.4, 0.4), abs=0.07)
+
+
+def test_a_bent_image_moves_by_the_deviation(make):
+    """A grid of one cell moves its corners: the middle moves by their mean, so half as far as each of the four."""
+    spot = np.zeros((201, 201))
+    spot[99:102, 99:102] = 255
+    bent = make("elastic", cells=1, deviation=0.05).augment([png(spot)] * 400, seed=0)
+    rows = [np.unravel_index(decoded(each).argmax(), spot.shape)[0] - 100 for each in bent]
+    assert np.std(rows) == pytest.approx(0.05 * 201 / 2, rel=0.15)
+    assert abs(np.mean(rows)) < 1
 
 
 def test_a_crop_is_no_smaller_than_asked_for(make):
@@ -207,7 +229,8 @@ def test_a_folder_without_wordnet_is_told_with_where_to_get_it(make, tmp_path, w
 @pytest.mark.parametrize(
     ("name", "changes"),
     [("flip", {"horizontal": 1.5}), ("crop", {"smallest": 0}), ("rotation", {"degrees": 200}), ("colour", {"contrast": -1}),
-     ("scaling", {"smallest": 2}), ("word_dropout", {"share": 1}), ("synonym_replacement", {"share": 2})],
+     ("scaling", {"smallest": 2}), ("shear", {"share": 2}), ("elastic", {"cells": 0}), ("word_dropout", {"share": 1}),
+     ("synonym_replacement", {"share": 2})],
 )  # fmt: skip
 def test_a_strength_out_of_bounds_is_refused(make, name, changes):
     with pytest.raises(ValidationError):

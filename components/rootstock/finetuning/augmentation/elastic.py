@@ -35,22 +35,18 @@ class Elastic(Augmentation):
         import numpy as np
         from PIL import Image
 
-        size = np.array(picture.size)
-        lines = np.linspace(0, 1, self.cells + 1)
-        corners = np.stack(np.meshgrid(lines, lines), axis=-1)
-        # pixels of the result are whole, places that they are read from are not
-        boxes = np.round(corners * size).astype(int)
-        places = (corners + random.normal(scale=self.deviation, size=corners.shape)) * size
-        mesh = [
-            (
-                (*map(int, boxes[row, column]), *map(int, boxes[row + 1, column + 1])),
-                tuple(float(x) for x in (
-                    *places[row, column], *places[row + 1, column], *places[row + 1, column + 1], *places[row, column + 1],
-                )),
-            )
-            for row in range(self.cells)
-            for column in range(self.cells)
-        ]  # fmt: skip
+        cells = min(self.cells, *picture.size)  # a cell has a pixel at least
+        across, down = (np.round(np.linspace(0, side, cells + 1)).astype(int) for side in picture.size)
+        corners = np.stack(np.meshgrid(across, down), axis=-1)
+        places = corners + random.normal(scale=self.deviation, size=corners.shape) * picture.size
+        upper_left, lower_left, lower_right, upper_right = (
+            (slice(0, -1), slice(0, -1)), (slice(1, None), slice(0, -1)), (slice(1, None), slice(1, None)),
+            (slice(0, -1), slice(1, None)),
+        )  # fmt: skip
+        to = np.concatenate([corners[upper_left], corners[lower_right]], axis=-1).reshape(-1, 4).tolist()
+        around = (upper_left, lower_left, lower_right, upper_right)
+        out_of = np.concatenate([places[corner] for corner in around], axis=-1).reshape(-1, 8).tolist()
+        mesh = [(tuple(box), tuple(quadrilateral)) for box, quadrilateral in zip(to, out_of, strict=True)]
         return picture.transform(
             picture.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR, fillcolor=border_colour(picture)
         )
