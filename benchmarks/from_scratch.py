@@ -24,220 +24,51 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from few_labels import METHODS
 from kept_runs import KeptRuns, Run, mean_of, recipe
-from rootstock.backbone import Encoder, locate, new_encoder
 from rootstock.finetuning.choose_method import Circumstances, choose_method
 from rootstock.finetuning.crossvalidate import take
 from rootstock.finetuning.trial import stratified_order
-from rootstock.head import Head, log_probabilities
-from rootstock.part import FineTuneMethod, Keep, Modality, Rows, Start, UnlabelledRows, parse_part
-from rootstock.records import JOINT, sources_of
-from rootstock.rows import bare_encoder
+from rootstock.head import log_probabilities
+from rootstock.part import FineTuneMethod, Keep, Rows, Start, UnlabelledRows
 from rootstock_flows.environment import opt_out
+from rows_in_rounds import rows_by_chance, rows_chosen
+from scratch_tasks import CASES, KEY, MEASURED, USUAL_PENALTY, Case, Task, image_task, key_of, method_of, text_task
 from statsmodels.stats.proportion import proportion_confint
-from transfer_families import FULL_STEPS, TEXT_BACKBONE, read_family
-from transfer_outcomes import joined
 
 RUNS = Path(__file__).with_name("from_scratch_runs.csv")
-KEY, MEASURED = ("case", "start", "rows", "draw", "recipe"), ("accuracy", "test_rows", "cpu_seconds", "curve")
-SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
-OTHER_DIGITS = ("handwritten-digits", "printed-digits")
 TARGETS = {"rows": 0.10, "seconds": 0.20}
-TEST_ROWS = 2000
 QUICK_ROWS = 1000
 CHECKPOINT_SECONDS = 300.0
-USUAL_PENALTY = 10.0
-#: The from-scratch control of params.yaml, in larger batches, which take two thirds of the time, and fewer epochs.
-TEXT_SCRATCH: dict[str, Any] = {
-    "name": "full", "learning_rate": 5e-4, "head_learning_rate": 1e-2, "weight_decay": 0.01, "batch_rows": 32, "epochs": 6,
-    "warmup_share": 0.1, "probe_regularisation": None, "label_smoothing": 0.0, "class_weights": "equal", "patience": None,
-    "augmentations": (), "layer_decay": 1.0,
-}  # fmt: skip
-TEXT_RULE = (METHODS["linear_probe"], METHODS["lora, last layer"])
-#: Rates and batches chosen on training rows that were put aside.
-TEXT_FULL = METHODS["full (LP-FT)"] | {"learning_rate": 2e-4, "head_learning_rate": 3e-3, "batch_rows": 32}
-#: A source is shown more widely changed than a target: nobody knows yet how large, and where, what is learned next will stand.
-WIDELY_CHANGED = (
-    {"name": "rotation", "degrees": 15.0}, {"name": "scaling", "smallest": 0.65, "largest": 1.4}, {"name": "crop", "smallest": 0.7},
-)  # fmt: skip
-IMAGE_SOURCE = FULL_STEPS | {"name": "full", "epochs": 16, "augmentations": WIDELY_CHANGED}
-#: From scratch and warm alike: only what training starts from differs.
-IMAGE_TARGET = FULL_STEPS | {"name": "full", "epochs": 12}
-#: A draw of labelled rows is a sample of the target here, so the classes have the same shares in the rest.
-SPREADING: dict[str, Any] = {
-    "name": "label_spreading", "neighbours": (10,), "alpha": 0.9, "class_shares": "as_labelled", "regularisation": USUAL_PENALTY,
-    "unlabelled_rows": 10_000,
-}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Task:
-    """A target's rows, and what reads them before and after learning elsewhere."""
-
-    train: Rows
-    test: Rows
-    classes: int
-    cold: Callable[[int], Encoder]
-    """from a seed"""
-    warm: Callable[[], Encoder]
-    prior: Head | None
-
-
-@dataclass(frozen=True)
-class Case:
-    """A target, and how it is learned."""
-
-    name: str
-    scratch: dict[str, Any]
-    warm: tuple[dict[str, Any], ...]
-    """methods, of which the engine's rule takes one"""
-    source: dict[str, Any] | None
-    scratch_draws: int
-    draws: int
-    shares: tuple[float, ...] = SHARES
-    """of the rows, to learn warm from"""
-
-
-CASES = {
-    "texts": Case("bank questions", TEXT_SCRATCH, TEXT_RULE, None, 1, 3),
-    "texts-full": Case("bank questions, every weight", TEXT_SCRATCH, (TEXT_FULL,), None, 1, 1, (0.1,)),
-    "usps": Case("usps from mnist", IMAGE_TARGET, (IMAGE_TARGET,), IMAGE_SOURCE, 2, 3),
-    "mnist": Case("mnist from usps", IMAGE_TARGET, (IMAGE_TARGET,), IMAGE_SOURCE, 2, 3),
-}
-CASES |= {
-    f"{name}-joined": replace(CASES[name], name=JOINT.join([CASES[name].name, *OTHER_DIGITS]), shares=SHARES[:-1])
-    for name in ("usps", "mnist")
-}
-
-
-def and_unlabelled(case: Case, after: dict[str, Any], **changes: Any) -> Case:
-    """The same target, with label spreading to the rest of its rows after a method."""
-    return replace(case, name=f"{case.name}, and rows without label", warm=(SPREADING | {"after": after},), **changes)
-
-
-CASES |= {
-    "texts-unlabelled": and_unlabelled(CASES["texts"], METHODS["lora, last layer"], shares=(0.05, 0.1, 0.2)),
-    "texts-full-unlabelled": and_unlabelled(CASES["texts-full"], TEXT_FULL, draws=6),
-    "usps-unlabelled": and_unlabelled(CASES["usps"], IMAGE_TARGET, shares=(0.1, 0.2)),
-    "mnist-unlabelled": and_unlabelled(CASES["mnist"], IMAGE_TARGET, shares=(0.1, 0.2)),
-}
-
-
-def method_of(spec: dict[str, Any]) -> FineTuneMethod:
-    """A method from its parameters."""
-    return parse_part(FineTuneMethod, spec)  # type: ignore[type-abstract]
-
-
-def text_task(data: Path, cache: Path) -> Task:
-    """Bank questions."""
-    frames = [
-        pd.read_csv(data / "intents" / f"banking77_{split}.csv").set_axis(["text", "label"], axis=1) for split in ("train", "test")
-    ]
-    classes = sorted(frames[0]["label"].unique())
-    modality = parse_part(Modality, {"name": "text", "max_tokens": 64})  # type: ignore[type-abstract]
-    source = bare_encoder(TEXT_BACKBONE, modality, pooling="mean", batch_rows=64, cache_folder=cache)
-    folder = locate(TEXT_BACKBONE)
-
-    def cold(seed: int) -> Encoder:
-        return Encoder(new_encoder(folder, seed), modality.load_processor(folder), modality, "mean", 64)
-
-    train, test = (
-        Rows(list(f["text"]), np.array([classes.index(label) for label in f["label"]]), np.zeros((len(f), 0))) for f in frames
-    )
-    return Task(train, test, len(classes), cold, source.load, None)
-
-
-def image_task(case: Case, data: Path, cache: Path, runs: KeptRuns) -> Task:
-    """Digits of one domain, and the network that has learned those of another."""
-    family = read_family("digits", data, cache)
-    bare = bare_encoder(family.backbone, family.modality, pooling="mean", batch_rows=64, cache_folder=cache)
-    target = case.name.split()[0]
-    mine = _rows_of(family.domains[target])
-    lent = [family.domains[name] for name in sources_of(_source_of(case))]
-    other = joined(lent, [_rows_of(domain) for domain in lent])
-    order = np.random.default_rng(0).permutation(len(mine.labels))
-    weights, head = _learned(case, other, bare.load, cache, runs)
-
-    def warm() -> Encoder:
-        encoder = bare.load()
-        encoder.model.load_state_dict(weights)
-        return encoder
-
-    def cold(seed: int) -> Encoder:
-        return replace(bare.load(), model=new_encoder(Path(family.backbone), seed))
-
-    train, test = take(mine, np.sort(order[TEST_ROWS:])), take(mine, np.sort(order[:TEST_ROWS]))
-    return Task(train, test, 10, cold, warm, head)
-
-
-def _rows_of(domain: Any) -> Rows:
-    return Rows(list(domain.inputs), domain.labels, np.zeros((len(domain.inputs), 0)))
-
-
-def _source_of(case: Case) -> str:
-    return case.name.split(",")[0].split(" from ")[1]
-
-
-def _learned(case: Case, rows: Rows, load: Callable[[], Encoder], cache: Path, runs: KeptRuns) -> tuple[dict[str, Any], Head]:
-    """Weights and head after the source; kept in ``cache``."""
-    import torch
-    from safetensors.torch import load_file, save_file
-
-    assert case.source is not None
-    path = cache / f"{_source_of(case)}-{recipe(case.source)}.safetensors"
-    if not path.is_file():
-        started = time.process_time()
-        fitted = method_of(case.source).fit(Start(load, 10, None), rows, heldout=None, setting=None, seed=0)
-        measured = {"accuracy": "", "test_rows": "", "cpu_seconds": round(time.process_time() - started, 2), "curve": ""}
-        assert fitted.encoder is not None
-        assert isinstance(fitted.head, Head)
-        tensors = {name: value.contiguous() for name, value in fitted.encoder.model.state_dict().items()}
-        head = {"head.weight": torch.from_numpy(fitted.head.weight), "head.bias": torch.from_numpy(fitted.head.bias)}
-        save_file(tensors | head, path)
-        runs.get(lambda: measured, **_key(case, "source", len(rows.labels), 0))
-    tensors = load_file(path)
-    return tensors, Head(*(tensors.pop(f"head.{part}").numpy() for part in ("weight", "bias")))
-
-
-def _specs(case: Case, start: str) -> tuple[object, ...]:
-    """The settings that such a run depends on."""
-    return {"scratch": (case.scratch,), "source": (case.source,), "transfer": (case.warm, case.source)}[start]
-
-
-def _key(case: Case, start: str, rows: int, draw: int) -> dict[str, object]:
-    """Cases of one target share what is learned from scratch, and those of the same sources share that."""
-    first = case.name.split(",")[0].split(JOINT)[0]
-    name = {"source": _source_of(case) if case.source else "", "scratch": first, "transfer": case.name}[start]
-    return {"case": name, "start": start, "rows": rows, "draw": draw, "recipe": recipe(*_specs(case, start))}
-
-
-def _fit(
-    task: Task, case: Case, rows: Rows, draw: int, *, others: Sequence[Any], start: str, unfinished: Path
-) -> dict[str, object]:
+def _fit(task: Task, case: Case, size: int, draw: int, *, start: str, unfinished: Path) -> dict[str, object]:
     """Accuracy on the test rows and CPU seconds of fitting; from scratch also the accuracy after each epoch.
-
-    ``others`` are the target's training rows whose labels are not known.
 
     What is stopped from scratch goes on where it was, and so do its seconds.
     """
     scratch = start == "scratch"
-    method = method_of(case.scratch) if scratch else _by_rule(task, case, rows)
     begin = Start((lambda: task.cold(draw)) if scratch else task.warm, task.classes, None if scratch else task.prior)
-    if method.name == "label_spreading":
-        begin = replace(begin, unlabelled=UnlabelledRows(lambda most: others[:most], lambda most: task.warm().embed(others[:most])))
     if scratch:
         begin = replace(begin, keep=Keep(unfinished, CHECKPOINT_SECONDS))
     with _clock(unfinished / "seconds.txt" if scratch else None) as clock:
+        few = rows_by_chance(task, size, draw) if scratch or case.rounds is None else rows_chosen(task, case.rounds, size, draw)
+        rows, others = (
+            take(task.train, few),
+            [task.train.inputs[row] for row in np.setdiff1d(np.arange(len(task.train.labels)), few)],
+        )
+        method = method_of(case.scratch) if scratch else _by_rule(task, case, rows)
+        if method.name == "label_spreading":
+            begin = replace(
+                begin, unlabelled=UnlabelledRows(partial(_first, others), lambda most: task.warm().embed(others[:most]))
+            )
         if method.name in ("linear_probe", "label_spreading"):
             rows = replace(rows, features=task.warm().embed(rows.inputs))
         setting = USUAL_PENALTY if method.name == "linear_probe" else None
@@ -252,8 +83,12 @@ def _fit(
         "cpu_seconds": round(clock[0] - len(curve) * testing, 2), "curve": " ".join(f"{each:.4f}" for each in curve),
     }  # fmt: skip
     shutil.rmtree(unfinished, ignore_errors=True)
-    print(f"{case.name}, {start}, {len(rows.labels)} rows, draw {draw}: {found}", file=sys.stderr, flush=True)
+    print(f"{case.name}, {start}, {size} rows, draw {draw}: {found}", file=sys.stderr, flush=True)
     return found
+
+
+def _first(inputs: Sequence[Any], most: int) -> Sequence[Any]:
+    return inputs[:most]
 
 
 @contextmanager
@@ -284,11 +119,8 @@ def measure(case: Case, task: Task, runs: KeptRuns, cache: Path) -> None:
     def accuracies(start: str, rows: int, draws: int) -> list[float]:
         found = []
         for draw in range(draws):
-            order = stratified_order(task.train.labels, seed=draw + 1)
-            few, others = take(task.train, np.sort(order[:rows])), [task.train.inputs[row] for row in order[rows:]]
-            key = _key(case, start, rows, draw)
-            unfinished = cache / f"unfinished-{recipe(key)}"
-            fit = partial(_fit, task, case, few, draw, others=others, start=start, unfinished=unfinished)
+            key = key_of(case, start, rows, draw)
+            fit = partial(_fit, task, case, rows, draw, start=start, unfinished=cache / f"unfinished-{recipe(key)}")
             run = runs.get(fit, **key)
             found.append(float(run["accuracy"]) if run else 0.0)
         return found
@@ -322,7 +154,7 @@ def figures_of(case: Case, runs: KeptRuns) -> dict[str, Any] | None:
 
 def _kept(case: Case, start: str, runs: KeptRuns) -> dict[int, dict[str, Any]]:
     """Rows -> means over draws, by these settings."""
-    wanted = _key(case, start, 0, 0)
+    wanted = key_of(case, start, 0, 0)
     found: dict[int, list[Run]] = {}
     for run in sorted(runs.rows, key=lambda run: (int(run["rows"]), int(run["draw"]))):
         if all(run[name] == wanted[name] for name in ("case", "start", "recipe")):

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from few_labels import MAX_TOKENS
-from kept_runs import mean_of
+from kept_runs import KeptRuns, mean_of
 from label_spreading import SOURCE, source_of, tuned
 from numpy.typing import NDArray
 from rootstock.finetuning.crossvalidate import take
@@ -30,6 +30,7 @@ from rootstock.head import log_probabilities
 from rootstock.part import FineTuneMethod, Pool, QueryStrategy, Rows, Start, members, parse_part
 from rootstock.rows import bare_encoder
 from rootstock_flows.environment import opt_out
+from scratch_tasks import CASES, image_task, text_task
 from tqdm import tqdm
 from transfer_families import read_family
 
@@ -54,8 +55,6 @@ class Task:
 
 def tasks(data: Path, cache: Path) -> Iterator[Task]:
     """Each with its features, one at a time."""
-    from from_scratch import CASES, KeptRuns, image_task, text_task
-
     bank = text_task(data, cache)
     encoder = source_of(MAX_TOKENS).load()
     yield Task("bank questions", _seen(bank.train, encoder), _seen(bank.test, encoder), 154)
