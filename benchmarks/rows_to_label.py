@@ -178,6 +178,13 @@ def table(document: dict[str, Any]) -> str:
             f"{each['task']:<34}{each['strategy']:<10}{each['labelled']:<8}{each['accuracy'][0]:<10.3f}{gain:<28}"
             f"{more if each['strategy'] != CHANCE else ''}"
         )
+    for name in sorted({each["strategy"] for each in document["figures"]} - {CHANCE}):
+        gains = [each["gain_points"] for each in document["figures"] if each["strategy"] == name]
+        better, worse = sum(low > 0 for _, low, _ in gains), sum(high < 0 for *_, high in gains)
+        mean = np.mean([gain for gain, *_ in gains])
+        lines.append(
+            f"{name}: {mean:+.1f} points on average of {len(gains)} tasks; better than chance in {better}, worse in {worse}"
+        )
     return "\n".join([*lines, f"{document['seconds']:.0f} seconds on {document['machine']}"])
 
 

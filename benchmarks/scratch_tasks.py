@@ -121,11 +121,16 @@ def and_chosen(case: Case, rounds: Rounds, **changes: Any) -> Case:
     return replace(case, name=f"{case.name}, rows chosen", rounds=rounds, **changes)
 
 
+DIGITS_IN_ROUNDS = Rounds(4, "margin", IMAGE_TARGET | {"epochs": 3}, 2000)
 CASES |= {
-    "usps-chosen": and_chosen(CASES["usps"], Rounds(3, "margin", IMAGE_TARGET | {"epochs": 4}, 3000), shares=(0.02, 0.05, 0.1)),
-    "mnist-chosen": and_chosen(CASES["mnist"], Rounds(3, "margin", IMAGE_TARGET | {"epochs": 4}, 3000), shares=(0.05, 0.1)),
-    "texts-chosen": and_chosen(CASES["texts"], Rounds(4, "margin", METHODS["linear_probe"], 10_003), shares=(0.05, 0.1, 0.2)),
+    "texts-chosen": and_chosen(CASES["texts"], Rounds(4, "margin", METHODS["linear_probe"], 10_000), shares=(0.05, 0.1)),
+    "usps-chosen": and_chosen(CASES["usps"], DIGITS_IN_ROUNDS, draws=6, shares=(0.02, 0.05, 0.1)),
+    "mnist-chosen": and_chosen(CASES["mnist"], DIGITS_IN_ROUNDS, draws=6, shares=(0.05, 0.1)),
 }
+CASES["mnist-chosen-bent"] = replace(
+    CASES["mnist-chosen"], name=f"{CASES['mnist-chosen'].name}, bent images", shares=(0.1,),
+    warm=(IMAGE_TARGET | {"augmentations": ({"name": "elastic", "cells": 3, "deviation": 0.02},)},),
+)  # fmt: skip
 
 
 def method_of(spec: dict[str, Any]) -> FineTuneMethod:

@@ -114,17 +114,20 @@ def _write_images(folder: Path, images: dict[str, bytes]) -> None:
         raise
 
 
-def _image(cell: Any, *, folder: Path) -> bytes:
+def _image(cell: Any, place: str, *, folder: Path) -> bytes:
     path = folder / str(cell)
     try:
         return png_bytes(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: expected an image, found none that can be read ({error}); put it back where it was") from error
+        said = f"{place}: expected an image at {path}, found none that can be read ({error}); put it back where it was"
+        raise DataError(said) from error
 
 
-def _text_of(cell: Any, *, data: DataParams) -> str:
+def _text_of(cell: Any, place: str, *, data: DataParams) -> str:
     if not isinstance(cell, str) or not cell.strip():
-        raise DataError("expected a text in column 'input' of each labelled row that is not in the dataset, found none; fill it in")
+        raise DataError(f"{place}: expected a text in column 'input', as its id is not in the dataset, found none; fill it in")
     if len(cell) > data.max_characters:
-        raise DataError(f"expected at most {data.max_characters} characters (data.max_characters), found {len(cell)}; shorten it")
+        raise DataError(
+            f"{place}: expected at most {data.max_characters} characters (data.max_characters), found {len(cell)}; shorten it"
+        )
     return cell

@@ -27,7 +27,7 @@ def sheet(*rows: tuple[str, str, str | None, str]) -> pd.DataFrame:
 
 
 def added(frame: pd.DataFrame, table: pd.DataFrame, *, new_labels: bool = False):
-    return add_labels(frame, table, where=SHEET, read_input=str, new_labels=new_labels)
+    return add_labels(frame, table, where=SHEET, read_input=lambda cell, place: str(cell), new_labels=new_labels)
 
 
 def row(frame: pd.DataFrame, name: str) -> dict[str, str]:

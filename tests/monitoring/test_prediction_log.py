@@ -118,3 +118,17 @@ def test_names_that_lead_elsewhere_and_damaged_files_are_refused(log: Prediction
     path.write_bytes(b"no parquet")
     with pytest.raises(DataError, match="found it damaged"):
         log.read_window(version="3", rows=5)
+
+
+def test_all_that_was_asked_is_read_whatever_version_answered(log: PredictionLog) -> None:
+    log.append(batch(20, 3), version="3", batch="later", now=NOON + timedelta(hours=1))
+    log.append(batch(0, 2), version="3", batch="earlier", now=NOON)
+    log.append(batch(0, 2), version="2", batch="earlier", now=NOON)
+    assert log.read_inputs() == ["text 0", "text 1", "text 0", "text 1", "text 20", "text 21", "text 22"]
+    assert log.read_inputs("later") == ["text 20", "text 21", "text 22"]
+    with pytest.raises(DataError, match="expected batch 'never', found: earlier, later"):
+        log.read_inputs("never")
+
+
+def test_nothing_was_asked_of_a_model_without_a_log(log: PredictionLog) -> None:
+    assert log.read_inputs() == []

@@ -47,14 +47,14 @@ class _Entry:
 
 
 def add_labels(
-    frame: pd.DataFrame, sheet: pd.DataFrame, *, where: Path, read_input: Callable[[Any], str | bytes], new_labels: bool
+    frame: pd.DataFrame, sheet: pd.DataFrame, *, where: Path, read_input: Callable[[Any, str], str | bytes], new_labels: bool
 ) -> tuple[pd.DataFrame, AddedLabels]:
     """The canonical ``frame`` with the labels of a ``sheet`` of columns ``id``, ``input``, ``label`` and ``split``.
 
     A row of the sheet is the one of the dataset with its id, else the one with its input, else a new one; ``read_input`` turns a
-    cell of the sheet into an input. Its split becomes ``chosen``; or, for rows by chance, ``test`` where the dataset declares test
-    rows, else what its labelled rows have. Blank labels are passed over. Raises DataError for a missing column, an unknown split,
-    an unknown label unless ``new_labels``, and a row that bears another label already.
+    cell of the sheet, and where it stands, into an input. Its split becomes ``chosen``; or, for rows by chance, ``test`` where the
+    dataset declares test rows, else what its labelled rows have. Blank labels are passed over. Raises DataError for a missing
+    column, an unknown split, an unknown label unless ``new_labels``, and a row that bears another label already.
     """
     rows: dict[str, Row] = {row["id"]: row for row in frame.to_dict("records")}
     names = {input_key(row["input"]): name for name, row in rows.items()}
@@ -68,7 +68,7 @@ def add_labels(
             raise DataError(f"{entry.place}: {unknown_name('label', entry.label, known)}; --new-labels takes labels that are new")
         name, content = entry.id, None
         if name not in rows:
-            content = read_input(entry.cell)
+            content = read_input(entry.cell, entry.place)
             name = names.setdefault(input_key(content), _free_id(content, rows))
         row = rows.setdefault(name, {"id": name, "input": content, "label": "", **dict.fromkeys(kept, "")})
         if row["label"] not in ("", entry.label):

@@ -83,8 +83,8 @@ def decide(
     elif report is not None and report.drifted:
         reason = (
             f"{_drift(report)}, but {champion_revision} is the newest labelled data: retraining on the same data would not help; "
-            f"label about {rows_to_label(data, monitoring, classes)} rows of window {report.window} and add them with "
-            "'rootstock data add'"
+            f"label about {rows_to_label(data, monitoring, classes)} rows of window {report.window}: "
+            "'rootstock label choose' picks them, 'rootstock label add' takes what people say"
         )
     elif new_data:
         reason = f"{quiet}; {newest_revision} is newer than {champion_revision}, but monitoring.retrain_on_new_data is false"

@@ -1,0 +1,164 @@
+"""A sheet from the rows without a label to the next version of the target, for texts and for images, with a made-up model."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from rootstock.classifier import Prediction
+from rootstock.data import registry
+from rootstock.data.card import make_card
+from rootstock.data.rows import make_frame
+from rootstock.errors import DataError, InputError
+from rootstock.params import Params, load_params
+from rootstock_flows.commands.label import command
+from rootstock_flows.labelling import ask_for_labels, rows_without_label, take_labels
+
+SHEET = Path("sheet.csv")
+
+
+def png(shade: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((4, 4), shade, dtype=np.uint8)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def unsure_of_last(inputs) -> Prediction:
+    """Two classes, the surer the earlier a row stands."""
+    first = np.linspace(0.95, 0.55, len(inputs))
+    return Prediction(np.stack([first, 1 - first], axis=1), np.arange(2.0 * len(inputs)).reshape(-1, 2))
+
+
+def project(folder: Path, inputs: list, *, modality: str) -> Params:
+    """A registry whose target has four labelled rows, and others without a label."""
+    file = Path(__file__).parents[2] / ("params-images.yaml" if modality == "image" else "params.yaml")
+    (folder / "params.yaml").write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    params = load_params(folder / "params.yaml", ("data.target=goods", "data.registry=registry"))
+    labels = ["a", "b", "a", "b"] + [""] * (len(inputs) - 4)
+    splits = ["train"] * 4 + ["unlabelled"] * (len(inputs) - 4)
+    frame = make_frame(inputs, labels, splits=splits)
+    registry.add(Path("registry"), "goods", frame, card=make_card(frame, modality=modality, origin="made up"))
+    return params
+
+
+@pytest.fixture
+def texts(tmp_path, monkeypatch) -> Params:
+    monkeypatch.chdir(tmp_path)
+    return project(tmp_path, [f"text {n}" for n in range(12)], modality="text")
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch) -> Params:
+    monkeypatch.chdir(tmp_path)
+    return project(tmp_path, [png(10 * n) for n in range(10)], modality="image")
+
+
+def fill_in(label: str = "a") -> pd.DataFrame:
+    sheet = pd.read_csv(SHEET, dtype=str).assign(label=label)
+    sheet.to_csv(SHEET, index=False)
+    return sheet
+
+
+def newest() -> pd.DataFrame:
+    return registry.read_rows(Path("registry"), registry.resolve(Path("registry"), "goods", "latest"))
+
+
+def test_rows_with_a_label_are_not_in_the_pool(texts):
+    assert sorted(rows_without_label(texts, None)["input"]) == sorted(f"text {n}" for n in range(4, 12))
+
+
+def test_the_rows_that_the_model_is_least_sure_of_are_asked_for(texts):
+    pool = list(rows_without_label(texts, None)["input"])
+    record = ask_for_labels(texts, SHEET, rows=3, sample=0, batch=None, predict=unsure_of_last)
+    assert set(pd.read_csv(SHEET)["input"]) == set(pool[-3:])
+    assert (record.pool, record.chosen) == (8, 3)
+
+
+def test_a_filled_sheet_is_the_next_version_and_the_same_again_is_none(texts):
+    ask_for_labels(texts, SHEET, rows=3, sample=2, batch=None, predict=unsure_of_last)
+    sheet = fill_in()
+    revision, added = take_labels(texts, SHEET, new_labels=False)
+    assert (revision.revision, added.labelled) == ("goods/v2", 5)
+    splits = newest().set_index("id")["split"]
+    assert dict(splits[sheet["id"]]) == {
+        name: "chosen" if split == "chosen" else "train" for name, split in zip(sheet["id"], sheet["split"], strict=True)
+    }
+    again, nothing = take_labels(texts, SHEET, new_labels=False)
+    assert (again.revision, nothing.unchanged) == ("goods/v2", 5)
+
+
+def test_what_people_are_shown_of_images_is_what_they_label(images):
+    ask_for_labels(images, SHEET, rows=4, sample=0, batch=None, predict=unsure_of_last)
+    sheet = fill_in("b")
+    rows = newest().set_index("id")["input"]
+    for name, path in zip(sheet["id"], sheet["input"], strict=True):
+        assert Path(path).parent == Path("sheet")
+        assert Path(path).read_bytes() == rows[name]
+    _, added = take_labels(images, SHEET, new_labels=False)
+    assert (added.labelled, added.added) == (4, 0)
+
+
+def test_an_image_from_elsewhere_comes_from_the_folder_beside_the_sheet(images):
+    Path("shots").mkdir()
+    Path("shots/new.png").write_bytes(png(255))
+    pd.DataFrame([["x", "shots/new.png", "a", "chosen"]], columns=["id", "input", "label", "split"]).to_csv(SHEET, index=False)
+    _, added = take_labels(images, SHEET, new_labels=False)
+    assert added.added == 1
+    assert png(255) in set(newest()["input"])
+    Path("shots/new.png").unlink()
+    pd.DataFrame([["y", "shots/new.png", "a", "chosen"]], columns=["id", "input", "label", "split"]).to_csv(SHEET, index=False)
+    with pytest.raises(DataError, match=r"sheet.csv: row 1: expected an image at .*new.png, found none that can be read"):
+        take_labels(images, SHEET, new_labels=False)
+
+
+def test_images_are_never_written_over_others(images):
+    Path("sheet").mkdir()
+    with pytest.raises(DataError, match="sheet: expected no such folder, as images are written there"):
+        ask_for_labels(images, SHEET, rows=2, sample=0, batch=None, predict=unsure_of_last)
+
+
+def test_too_few_rows_leave_nothing_behind(images):
+    with pytest.raises(DataError, match="expected at least 40 different rows without a label"):
+        ask_for_labels(images, SHEET, rows=40, sample=0, batch=None, predict=unsure_of_last)
+    assert not SHEET.exists()
+    assert not Path("sheet").exists()
+
+
+@pytest.mark.parametrize("cell", ["", "   "])
+def test_a_new_row_without_a_text_is_refused(texts, cell):
+    pd.DataFrame([["x", cell, "a", "chosen"]], columns=["id", "input", "label", "split"]).to_csv(SHEET, index=False)
+    with pytest.raises(DataError, match=r"sheet.csv: row 1: expected a text in column 'input'"):
+        take_labels(texts, SHEET, new_labels=False)
+
+
+def call(*arguments: str) -> str:
+    done = CliRunner().invoke(
+        command, [*arguments, "--set", "data.target=goods", "--set", "data.registry=registry"], catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_the_command_says_what_became_of_a_sheet(texts):
+    ask_for_labels(texts, SHEET, rows=3, sample=0, batch=None, predict=unsure_of_last)
+    fill_in("c")
+    with pytest.raises(DataError, match="unknown label 'c'"):
+        call("add", "sheet.csv")
+    said = call("add", "sheet.csv", "--new-labels")
+    assert "goods/v2: 3 rows labelled, 0 new rows" in said
+    assert "new labels: c" in said
+    assert json.loads(call("add", "sheet.csv", "--json"))["unchanged"] == 3
+
+
+def test_without_a_model_there_is_nobody_to_choose(texts):
+    with pytest.raises(InputError, match="has no versions yet"):
+        call("choose", "sheet.csv", "--rows", "3")
+    with pytest.raises(DataError, match=r"expected a file ending in .*, found '.txt'"):
+        call("choose", "sheet.txt", "--rows", "3")
+    assert not SHEET.exists()
