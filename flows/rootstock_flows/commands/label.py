@@ -39,7 +39,7 @@ def choose(
     others; rows left blank stay as they are. For images a folder of SHEET's name holds what to look at. Rows that a model chose are
     harder than others: they are learned from, never tested on.
     """
-    sheet = sheet.absolute()
+    given, sheet = sheet, sheet.absolute()
     params = open_project(params_file, overrides)
 
     import tempfile
@@ -58,7 +58,7 @@ def choose(
         predict = Classifier.load(path).predict
         chosen = ask_for_labels(params, sheet, rows=rows, sample=sample, batch=batch, predict=predict)
     document = {"version": version, "sheet": sheet.as_posix(), **chosen.model_dump(mode="json")}
-    text = f"{chosen.says()}\nwritten to {sheet.as_posix()}; once its column 'label' is filled in: rootstock label add {sheet.name}"
+    text = f"{chosen.says()}\nwritten to {given}; once its column 'label' is filled in: rootstock label add {given}"
     emit(document, as_json=as_json, text=text)
 
 
