@@ -12,9 +12,9 @@ from rootstock.data.add_labels import AddedLabels, add_labels
 from rootstock.data.card import make_card
 from rootstock.data.prepare import check_modality
 from rootstock.data.rows import content_ids, input_key
-from rootstock.errors import DataError
+from rootstock.errors import DataError, ParamsError
 from rootstock.files import storage_errors, write_file
-from rootstock.labelling.choose_rows import ChosenRows, choose_rows, different_rows, sheet_of
+from rootstock.labelling.choose_rows import ChosenRows, check_pool, choose_rows, different_rows, sheet_of
 from rootstock.monitoring.prediction_log import PredictionLog
 from rootstock.part import Pool
 from rootstock.table import png_bytes, read_table, write_table
@@ -55,15 +55,23 @@ def ask_for_labels(
 ) -> ChosenRows:
     """Choose rows and write the sheet; images are written beside it, into a folder of its name, and the sheet says where.
 
-    Raises DataError if there are too few rows, or such a folder already.
+    Raises DataError if there are too few rows, or such a folder already; ParamsError where no rows are held out to test on: out of
+    fold every labelled row is tested on, and chosen ones are harder than others.
     """
+    if params.evaluation.rows == "out_of_fold":
+        raise ParamsError(
+            "evaluation.rows: expected held_out where a model chooses rows to label, found out_of_fold, which would test on them; "
+            "hold rows out with data.test_fraction, or label rows by chance and add them with 'rootstock data add'"
+        )
     images = sheet.with_suffix("") if params.data.modality.name == "image" else None
     if images is not None and images.exists():
         raise DataError(f"{images}: expected no such folder, as images are written there; name another sheet, or move it away")
     found = rows_without_label(params, batch)
-    said = predict(list(found["input"])) if len(found) else None
-    pool = Pool(said.probabilities, said.embeddings) if said is not None else _empty_pool()
-    choice, record = choose_rows(pool, params.labelling.strategy, rows=rows, sample=sample, seed=params.seed)
+    check_pool(len(found), rows=rows, sample=sample)
+    said = predict(list(found["input"]))
+    choice, record = choose_rows(
+        Pool(said.probabilities, said.embeddings), params.labelling.strategy, rows=rows, sample=sample, seed=params.seed
+    )
     filled = sheet_of(found, choice)
     if images is not None:
         names = [f"{images.name}/{name}.png" for name in content_ids(filled["input"])]
@@ -94,12 +102,6 @@ def _newest(params: Params) -> tuple[DatasetRevision, pd.DataFrame]:
     revision = registry.resolve(path, params.data.target, registry.LATEST)
     check_modality(registry.read_card(path, revision), revision, params.data)
     return revision, registry.read_rows(path, revision)
-
-
-def _empty_pool() -> Pool:
-    import numpy as np
-
-    return Pool(np.zeros((0, 1)), np.zeros((0, 1)))
 
 
 def _write_images(folder: Path, images: dict[str, bytes]) -> None:

@@ -14,8 +14,9 @@ from PIL import Image
 from rootstock.classifier import Prediction
 from rootstock.data import registry
 from rootstock.data.card import make_card
+from rootstock.data.prepare import split_target
 from rootstock.data.rows import make_frame
-from rootstock.errors import DataError, InputError
+from rootstock.errors import DataError, InputError, ParamsError
 from rootstock.params import Params, load_params
 from rootstock_flows.commands.label import command
 from rootstock_flows.labelling import ask_for_labels, rows_without_label, take_labels
@@ -121,6 +122,25 @@ def test_images_are_never_written_over_others(images):
     Path("sheet").mkdir()
     with pytest.raises(DataError, match="sheet: expected no such folder, as images are written there"):
         ask_for_labels(images, SHEET, rows=2, sample=0, batch=None, predict=unsure_of_last)
+
+
+def test_nothing_is_chosen_where_every_labelled_row_is_tested_on(texts):
+    out_of_fold = load_params(
+        Path("params.yaml"),
+        ("data.target=goods", "data.registry=registry", "data.test_fraction=null", "evaluation.rows=out_of_fold"),
+    )
+    with pytest.raises(ParamsError, match=r"evaluation.rows: expected held_out where a model chooses rows to label"):
+        ask_for_labels(out_of_fold, SHEET, rows=2, sample=0, batch=None, predict=unsure_of_last)
+    ask_for_labels(texts, SHEET, rows=2, sample=0, batch=None, predict=unsure_of_last)
+    fill_in()
+    revision, _ = take_labels(texts, SHEET, new_labels=False)
+    with pytest.raises(DataError, match=r"expected no rows that a model chose where data.test_fraction is null, found 2"):
+        split_target(Path("registry"), revision, data=out_of_fold.data, seed=0)
+
+
+def test_a_model_reads_no_pool_that_is_too_small(texts):
+    with pytest.raises(DataError, match="expected at least 9 different rows"):
+        ask_for_labels(texts, SHEET, rows=9, sample=0, batch=None, predict=pytest.fail)
 
 
 def test_too_few_rows_leave_nothing_behind(images):

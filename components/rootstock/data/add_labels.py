@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rootstock.data.read import as_text
 from rootstock.data.rows import content_ids, input_key, make_frame
 from rootstock.errors import DataError, unknown_name
 from rootstock.records import CHOSEN, KEPT, SAMPLE, Value
@@ -91,13 +92,13 @@ def _entries(sheet: pd.DataFrame, where: Path) -> Iterator[_Entry]:
     if missing := [name for name in COLUMNS if name not in sheet.columns]:
         raise DataError(
             f"{where}: expected the columns {', '.join(COLUMNS)}, found no '{missing[0]}'; fill in the file that "
-            "'rootstock to-label' wrote"
+            "'rootstock label choose' wrote"
         )
     for number, row in enumerate(sheet[list(COLUMNS)].to_dict("records"), start=1):
-        entry = _Entry(_text(row["id"]), row["input"], _text(row["label"]), _text(row["split"]), f"{where}: row {number}")
+        entry = _Entry(as_text(row["id"]), row["input"], as_text(row["label"]), as_text(row["split"]), f"{where}: row {number}")
         if entry.split not in (CHOSEN, SAMPLE):
             said = unknown_name("split", entry.split, (CHOSEN, SAMPLE))
-            raise DataError(f"{entry.place} (id {entry.id}): {said}; leave this column as 'rootstock to-label' wrote it")
+            raise DataError(f"{entry.place} (id {entry.id}): {said}; leave this column as 'rootstock label choose' wrote it")
         if entry.label:
             yield entry
 
@@ -122,10 +123,3 @@ def _frame(rows: list[Row], kept: list[str]) -> pd.DataFrame:
         ids=[row["id"] for row in rows],
         kept={name.removeprefix(KEPT): [row[name] for row in rows] for name in kept},
     )
-
-
-def _text(value: Any) -> str:
-    """A cell as text: "" where there is none, whole numbers without a decimal point."""
-    if value is None or value != value:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()

@@ -14,7 +14,7 @@ from rootstock.data.split import TEST, TRAIN, UNUSED, assign_splits, cap_rows
 from rootstock.errors import DataError, unknown_name
 from rootstock.files import sha256_of, write_file
 from rootstock.params import DataParams
-from rootstock.records import KEPT, Contamination, Dataset, DatasetRevision, PreparedData, Resolution, RowsFile
+from rootstock.records import CHOSEN, KEPT, Contamination, Dataset, DatasetRevision, PreparedData, Resolution, RowsFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +57,12 @@ def split_target(path: Path, revision: DatasetRevision, *, data: DataParams, see
         raise DataError(
             f"{revision.revision}: expected no declared test rows where data.test_fraction is null, found {declared}; give a "
             "data.test_fraction and evaluation.rows: held_out to be tested on them, or add the data with data.columns.split: null"
+        )
+    if data.test_fraction is None and (chosen := int((kept["split"] == CHOSEN).sum())):
+        raise DataError(
+            f"{revision.revision}: expected no rows that a model chose where data.test_fraction is null, found {chosen}: they are "
+            "harder than others, and out of fold every labelled row is tested on; give a data.test_fraction and evaluation.rows: "
+            "held_out, or name an earlier version in data.revision"
         )
     splits = assign_splits(
         kept, seed=seed, test_fraction=data.test_fraction, test_rows=data.test_rows, rows_per_class=data.labelled_rows_per_class

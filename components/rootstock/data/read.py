@@ -37,7 +37,7 @@ def read_dataset(source: str | Path, *, data: DataParams) -> pd.DataFrame:
     labels = _labels(raw, splits)
     _check_classes(raw, labels)
     _check_leak(raw, inputs, splits)
-    kept = {name: [_as_text(value) for value in _column(raw, name)] for name in sorted(raw.keep)}  # however the params order them
+    kept = {name: [as_text(value) for value in _column(raw, name)] for name in sorted(raw.keep)}  # however the params order them
     return make_frame(inputs, labels, splits=splits, ids=_ids(raw), kept=kept)
 
 
@@ -64,7 +64,7 @@ def _is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A cell as text: "" where there is none, whole numbers without a decimal point."""
     if _is_missing(value):
         return ""

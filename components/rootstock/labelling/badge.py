@@ -36,8 +36,9 @@ class Badge(QueryStrategy):
             nearest = np.minimum(nearest, np.maximum(lengths + lengths[last] - 2 * products, 0))
             nearest[chosen] = 0
             total = nearest.sum()
-            # where all that is left is equal to what was drawn, any other row will do
-            open_rows = np.setdiff1d(np.arange(len(lengths)), chosen)
-            drawn = random.choice(len(lengths), p=nearest / total) if total > 0 else random.choice(open_rows)
+            if total > 0:
+                drawn = random.choice(len(lengths), p=nearest / total)
+            else:  # all that is left is equal to what was drawn: any of it will do
+                drawn = random.choice(np.setdiff1d(np.arange(len(lengths)), chosen))
             chosen.append(int(drawn))
         return np.array(chosen, dtype=np.int64)

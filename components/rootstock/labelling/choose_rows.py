@@ -58,6 +58,16 @@ def different_rows(keys: Sequence[str], *, labelled: frozenset[str]) -> list[int
     return list(first.values())
 
 
+def check_pool(found: int, *, rows: int, sample: int) -> None:
+    """Raise DataError where fewer rows are ``found`` than are asked for; before a model reads them all."""
+    if found < rows + sample:
+        more = f" and {sample} by chance" if sample else ""
+        raise DataError(
+            f"expected at least {rows + sample} different rows without a label to choose {rows}{more} from, found {found}; "
+            "ask for fewer, or add rows: 'rootstock predict' logs them, 'rootstock data add' takes them in a split of their own"
+        )
+
+
 def choose_rows(pool: Pool, strategy: QueryStrategy, *, rows: int, sample: int, seed: int) -> tuple[Choice, ChosenRows]:
     """Choose ``rows`` of the pool, after ``sample`` others were drawn by chance: nothing of what is tested on is chosen.
 
@@ -66,12 +76,7 @@ def choose_rows(pool: Pool, strategy: QueryStrategy, *, rows: int, sample: int, 
     import numpy as np
 
     found = len(pool.probabilities)
-    if found < rows + sample:
-        more = f" and {sample} by chance" if sample else ""
-        raise DataError(
-            f"expected at least {rows + sample} different rows without a label to choose {rows}{more} from, found {found}; "
-            "ask for fewer, or add rows: 'rootstock predict' logs them, 'rootstock data add' takes them in a split of their own"
-        )
+    check_pool(found, rows=rows, sample=sample)
     if not (np.isfinite(pool.probabilities).all() and np.isfinite(pool.embeddings).all()):
         raise DataError(
             "expected numbers for each row without a label, found NaN or infinity in the model's answers; register it again"
