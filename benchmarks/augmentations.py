@@ -46,10 +46,11 @@ SCALING = {"name": "scaling", "smallest": 0.75, "largest": 1.3}
 CROP = {"name": "crop", "smallest": 0.7}
 SHEAR = {"name": "shear", "share": 0.2}
 ELASTIC = {"name": "elastic", "cells": 3, "deviation": 0.02}
+AFFINE = {"name": "affine", "degrees": 10.0, "smallest": 0.75, "largest": 1.3, "shear": 0.2, "shift": 0.05}
 COLOUR = {"name": "colour", "brightness": 0.2, "contrast": 0.2, "saturation": 0.2}
 IMAGES: dict[str, tuple[dict[str, Any], ...]] = {
-    NONE: (), "rotation": (ROTATION,), "scaling": (SCALING,), "crop": (CROP,), "shear": (SHEAR,), "elastic": (ELASTIC,),
-    "colour": (COLOUR,), "rotation, scaling": (ROTATION, SCALING),
+    NONE: (), "rotation": (ROTATION,), "scaling": (SCALING,), "crop": (CROP,), "shear": (SHEAR,), "affine": (AFFINE,),
+    "elastic": (ELASTIC,), "colour": (COLOUR,), "rotation, scaling": (ROTATION, SCALING),
 }  # fmt: skip
 TEXTS: dict[str, tuple[dict[str, Any], ...]] = {
     NONE: (), **{f"word dropout {share:g}": ({"name": "word_dropout", "share": share},) for share in (0.1, 0.2)},

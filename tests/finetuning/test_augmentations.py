@@ -24,6 +24,8 @@ SYNSETS = [
     ("noun", ["more", "extra"]),
 ]
 TAGGED = {("verb", "run"): 9}
+#: An affine map that moves nothing.
+STILL = {"degrees": 0, "smallest": 1, "largest": 1, "shear": 0, "shift": 0}
 TEXTS = ["the big CAR may run fast", "Run to a car", "words nobody knows", "car"]
 
 
@@ -67,7 +69,8 @@ def make(wordnet):
     values: dict[str, dict[str, Any]] = {
         "flip": {"horizontal": 0.5, "vertical": 0.5}, "crop": {"smallest": 0.3}, "rotation": {"degrees": 90},
         "scaling": {"smallest": 0.5, "largest": 1.5}, "shear": {"share": 0.8},
-        "elastic": {"cells": 3, "deviation": 0.2}, "colour": {"brightness": 0.5, "contrast": 0.5, "saturation": 0.5},
+        "elastic": {"cells": 3, "deviation": 0.2}, "affine": STILL | {"degrees": 90, "shift": 0.2},
+        "colour": {"brightness": 0.5, "contrast": 0.5, "saturation": 0.5},
         "word_dropout": {"share": 0.5}, "synonym_replacement": {"share": 0.5, "wordnet": wordnet},
     }  # fmt: skip
 
@@ -81,7 +84,7 @@ def inputs_of(part: Augmentation) -> list[Any]:
     return list(TEXTS) if part.reads == "text" else noise(9, 7, 3)
 
 
-NAMES = ["flip", "crop", "rotation", "scaling", "shear", "elastic", "colour", "word_dropout", "synonym_replacement"]
+NAMES = ["flip", "crop", "rotation", "scaling", "shear", "affine", "elastic", "colour", "word_dropout", "synonym_replacement"]
 
 
 def test_these_are_all_there_are():
@@ -121,7 +124,7 @@ def test_images_keep_size_and_mode(make, name, shape):
 def test_images_of_other_modes_are_read(make, mode):
     buffer = io.BytesIO()
     Image.new(mode, (6, 5)).save(buffer, format="PNG")
-    for name in ("flip", "rotation", "scaling", "shear", "elastic", "colour"):
+    for name in ("flip", "rotation", "scaling", "shear", "affine", "elastic", "colour"):
         assert decoded(make(name).augment([buffer.getvalue()], seed=0)[0]).shape == (5, 6, 3)
 
 
@@ -130,6 +133,7 @@ def test_images_of_other_modes_are_read(make, mode):
     [
         ("flip", {"horizontal": 0, "vertical": 0}), ("crop", {"smallest": 1}), ("rotation", {"degrees": 0}),
         ("scaling", {"smallest": 1, "largest": 1}), ("shear", {"share": 0}), ("elastic", {"deviation": 0}),
+        ("affine", STILL),
         ("colour", {"brightness": 0, "contrast": 0, "saturation": 0}),
         ("word_dropout", {"share": 0}), ("synonym_replacement", {"share": 0}),
     ],
@@ -159,7 +163,7 @@ def test_halving_the_scale_makes_a_quarter_of_the_ink_and_fills_with_the_border(
     assert shrunk[0, 0] == shrunk[-1, -1] == 200
 
 
-@pytest.mark.parametrize("name", ["rotation", "shear", "elastic"])
+@pytest.mark.parametrize("name", ["rotation", "shear", "affine", "elastic"])
 def test_what_a_moved_image_leaves_bare_is_filled_with_its_border(make, name):
     turned = decoded(make(name).augment([png(np.full((20, 20, 3), (9, 80, 200)))], seed=1)[0])
     assert np.unique(turned.reshape(-1, 3), axis=0).tolist() == [[9, 80, 200]]
@@ -169,6 +173,39 @@ def test_a_slanted_line_stays_at_the_centre_and_leans_by_the_share(make):
     line = np.zeros((101, 101))
     line[:, 49:52] = 255
     places = [decoded(make("shear", share=0.4).augment([png(line)], seed=seed)[0]).argmax(axis=1) for seed in range(40)]
+    assert all(abs(place[50] - 50) <= 2 for place in places)
+    leans = [(int(place[95]) - int(place[5])) / 90 for place in places]
+    assert (min(leans), max(leans)) == pytest.approx((-0.4, 0.4), abs=0.07)
+
+
+def test_an_affine_map_of_one_kind_is_the_rotation_or_scaling_of_that_name(make):
+    """A row's first number is the angle in both, so it is the same."""
+    blot = np.zeros((81, 61))
+    blot[20:50, 15:30] = 255
+    for seed in range(5):
+        turned = decoded(make("affine", **STILL | {"degrees": 70}).augment([png(blot)], seed=seed)[0])
+        alone = decoded(make("rotation", degrees=70).augment([png(blot)], seed=seed)[0])
+        assert np.abs(turned.astype(float) - alone).mean() < 1
+    bounds = {"smallest": 0.6, "largest": 0.6}
+    scaled = make("affine", **STILL | bounds).augment([png(blot)], seed=0)
+    alone = make("scaling", **bounds).augment([png(blot)], seed=0)
+    np.testing.assert_allclose(decoded(scaled[0]).astype(float), decoded(alone[0]), atol=1)
+
+
+def test_an_affine_map_shifts_by_shares_of_width_and_height(make):
+    spot = np.zeros((101, 201))
+    spot[49:52, 99:102] = 255
+    moved = make("affine", **STILL | {"shift": 0.2}).augment([png(spot)] * 300, seed=0)
+    places = np.array([np.unravel_index(decoded(each).argmax(), spot.shape) for each in moved]) - [50, 100]
+    assert np.abs(places).max(axis=0) == pytest.approx([0.2 * 101, 0.2 * 201], abs=1.5)
+    assert np.abs(places.mean(axis=0)).max() < 3
+
+
+def test_a_slanted_affine_map_leans_as_a_shear(make):
+    line = np.zeros((101, 101))
+    line[:, 49:52] = 255
+    slants = make("affine", **STILL | {"shear": 0.4}).augment([png(line)] * 100, seed=0)
+    places = [decoded(each).argmax(axis=1) for each in slants]
     assert all(abs(place[50] - 50) <= 2 for place in places)
     leans = [(int(place[95]) - int(place[5])) / 90 for place in places]
     assert (min(leans), max(leans)) == pytest.approx((-0.4, 0.4), abs=0.07)
@@ -229,7 +266,8 @@ def test_a_folder_without_wordnet_is_told_with_where_to_get_it(make, tmp_path, w
 @pytest.mark.parametrize(
     ("name", "changes"),
     [("flip", {"horizontal": 1.5}), ("crop", {"smallest": 0}), ("rotation", {"degrees": 200}), ("colour", {"contrast": -1}),
-     ("scaling", {"smallest": 2}), ("shear", {"share": 2}), ("elastic", {"cells": 0}), ("word_dropout", {"share": 1}),
+     ("scaling", {"smallest": 2}), ("shear", {"share": 2}), ("elastic", {"cells": 0}), ("affine", {"smallest": 2}),
+     ("affine", {"shift": 2}), ("word_dropout", {"share": 1}),
      ("synonym_replacement", {"share": 2})],
 )  # fmt: skip
 def test_a_strength_out_of_bounds_is_refused(make, name, changes):
