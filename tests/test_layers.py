@@ -16,7 +16,10 @@ STAGE_PACKAGES = {
     "data", "validation", "similarity", "finetuning", "evaluation", "registration", "monitoring", "labelling", "export", "report",
 }  # fmt: skip
 #: Module -> what of Rootstock it may import when it runs.
-LOWEST = {"errors": set(), "files": {"errors"}, "table": {"errors", "files"}, "records": {"errors", "files", "records"}}
+LOWEST = {
+    "errors": set(), "pictures": set(), "files": {"errors"}, "table": {"errors", "files", "pictures"},
+    "records": {"errors", "files", "records"},
+}  # fmt: skip
 #: Modules beside the stage packages that stand above them; all others are shared by them and know none.
 ABOVE = {"params", "stages"}
 ONE_FILE_TOOLS = ("mlflow", "great_expectations", "evidently", "dvc")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,12 +44,10 @@ def write_small_bert(folder: Path, seed: int, tokenizer: Path | None = None) -> 
     import torch
     from transformers import AutoTokenizer, BertConfig, BertModel
 
-    found = [path for pattern in TOKENIZER_FILES for path in sorted(tokenizer.glob(pattern))] if tokenizer else []
-    if not found:
+    if tokenizer is None or not any(path for pattern in TOKENIZER_FILES for path in tokenizer.glob(pattern)):
         raise BackboneError(f"backbone {tokenizer}: expected a tokenizer, found none; name a text backbone in backbone.name")
-    for path in found:
-        shutil.copy2(path, folder / path.name)
-    words = AutoTokenizer.from_pretrained(folder)
+    words = AutoTokenizer.from_pretrained(tokenizer)
+    words.save_pretrained(folder)
     config = BertConfig(**SMALL_BERT, vocab_size=len(words), pad_token_id=words.pad_token_id or 0)  # type: ignore[arg-type]
     with LOADING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

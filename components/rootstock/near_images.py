@@ -11,6 +11,8 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rootstock.pictures import flattened
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -55,7 +57,7 @@ def _opened(data: Any) -> Any:
     from PIL import UnidentifiedImageError
 
     try:
-        return Pictures.open(io.BytesIO(data)).convert("RGB")
+        return flattened(Pictures.open(io.BytesIO(data))).convert("RGB")
     except (UnidentifiedImageError, Pictures.DecompressionBombError, OSError, TypeError, ValueError, SyntaxError):
         return None
 

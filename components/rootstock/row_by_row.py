@@ -6,6 +6,8 @@ import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rootstock.pictures import flattened
+
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
@@ -32,7 +34,7 @@ def _opened(content: bytes) -> Image:
     # Pillow reads images here anyway; kornia and albumentations would add a second tensor library or OpenCV for what it has
     from PIL import Image
 
-    picture = Image.open(io.BytesIO(content))
+    picture = flattened(Image.open(io.BytesIO(content)))
     picture.load()
     return picture if picture.mode in KEPT_MODES else picture.convert("RGB")
 

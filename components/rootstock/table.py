@@ -10,11 +10,13 @@ import csv
 import io
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rootstock.errors import DataError
 from rootstock.files import read_utf8, write_file
+from rootstock.pictures import flattened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +86,7 @@ def read_image_folder(folder: Path) -> pd.DataFrame:
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
         raise DataError(f"{folder}: expected a folder of images, found {found}; check the path")
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in IMAGE_ENDINGS)
+    paths = sorted(path for path in _files(folder) if path.suffix.lower() in IMAGE_ENDINGS)
     if not paths:
         raise DataError(f"{folder}: expected images ({', '.join(IMAGE_ENDINGS)}), found none")
     inputs: dict[str, bytes] = {}
@@ -100,10 +102,21 @@ def read_image_folder(folder: Path) -> pd.DataFrame:
     return pd.DataFrame({"id": list(inputs), "input": list(inputs.values())})
 
 
-def png_bytes(content: bytes) -> bytes:
-    """An image file's content as a PNG, turned as its camera says: a PNG stays as it is, byte for byte.
+def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Files under a folder, links followed, but for one that leads back to a folder ``above`` it."""
+    own = (folder.resolve(), *above)
+    for path in folder.iterdir():
+        if path.is_dir() and path.resolve() not in own:
+            yield from _files(path, own)
+        elif path.is_file():
+            yield path
 
-    Raises ValueError saying why it cannot be read: empty, cut short, damaged, no image, larger than Pillow thinks safe.
+
+def png_bytes(content: bytes) -> bytes:
+    """An image file's content as a PNG, turned as its camera says, on white: an opaque PNG stays as it is, byte for byte.
+
+    Raises ValueError saying why it cannot be read: empty, cut short, damaged, no image, larger than Pillow thinks safe, more than 8
+    bits a channel.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -112,10 +125,10 @@ def png_bytes(content: bytes) -> bytes:
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
-            if image.format == "PNG":
+            if flattened(image) is image and image.format == "PNG":
                 return content
             buffer = io.BytesIO()
-            ImageOps.exif_transpose(image).convert("RGB").save(buffer, format="PNG")
+            flattened(ImageOps.exif_transpose(image)).convert("RGB").save(buffer, format="PNG")
             return buffer.getvalue()
     except UnidentifiedImageError as error:  # its own text holds the address of a buffer
         raise ValueError(f"no image, or cut short: {len(content)} bytes") from error

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 from rootstock.data.text import Text
+from rootstock.files import sha256_of
 
 
 def test_texts_are_cut_and_padded_to_the_longest_of_the_batch(tiny_backbone):
@@ -80,3 +84,19 @@ def test_descriptors_by_hand():
 def test_no_rows_have_the_same_columns():
     modality = Text(max_tokens=8)
     assert list(modality.descriptors([]).columns) == list(modality.descriptors(["a"]).columns)
+
+
+def test_a_tokenizer_is_copied_with_what_only_the_config_of_the_backbone_says_of_it(tiny_backbone, tmp_path):
+    """As many published folders do: the file of the tokenizer names neither its class nor its special tokens."""
+    base = shutil.copytree(tiny_backbone, tmp_path / "base")
+    settings = {"do_lower_case": True, "model_max_length": 32}
+    (base / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    modality, copies = Text(max_tokens=8), [tmp_path / "first", tmp_path / "second"]
+    for folder in copies:
+        folder.mkdir()
+        modality.copy_processor(base, folder)
+    texts = ["keel", "Keel mast hull"]
+    expected = modality.tensors(texts, modality.load_processor(base))
+    found = modality.tensors(texts, modality.load_processor(copies[0]))
+    assert {key: value.tolist() for key, value in found.items()} == {key: value.tolist() for key, value in expected.items()}
+    assert sha256_of(copies[0]) == sha256_of(copies[1])

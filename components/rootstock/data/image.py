@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,6 +13,7 @@ from pydantic import Field
 
 from rootstock.errors import BackboneError, DataError
 from rootstock.part import Modality
+from rootstock.pictures import flattened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +55,11 @@ class Image(Modality):
                 f"{path}: expected settings of an image processor that works with Pillow, found others ({error}); "
                 "name another backbone, or leave only image_mean and image_std in the file"
             ) from error
+
+    def copy_processor(self, base: Path, folder: Path) -> None:
+        """The backbone's file as it is, where it has one: what it says of sizes depends on ``side``."""
+        if (base / PREPROCESSOR_FILE).is_file():
+            shutil.copy2(base / PREPROCESSOR_FILE, folder / PREPROCESSOR_FILE)
 
     def tensors(self, inputs: Sequence[Any], processor: Any) -> dict[str, Any]:
         """``pixel_values`` (n, 3, side, side), made as the backbone was trained."""
@@ -125,7 +132,7 @@ def _opened(data: Any, index: int, mode: str) -> Any:
     from PIL import UnidentifiedImageError
 
     try:
-        return Pictures.open(io.BytesIO(data)).convert(mode)
+        return flattened(Pictures.open(io.BytesIO(data))).convert(mode)
     except (UnidentifiedImageError, Pictures.DecompressionBombError, OSError, TypeError, ValueError, SyntaxError) as error:
         raise DataError(f"image {index}: expected the bytes of an image, found {error}; remove or replace it") from error
 

@@ -52,6 +52,10 @@ class Text(Modality):
             raise BackboneError(f"{folder}: expected a tokenizer ({', '.join(TOKENIZER_FILES[:2])}), found none; copy it there")
         return AutoTokenizer.from_pretrained(folder)
 
+    def copy_processor(self, base: Path, folder: Path) -> None:
+        """The tokenizer, as transformers saves it: the files of many a backbone say only together with its config which it is."""
+        self.load_processor(base).save_pretrained(folder)
+
     def tensors(self, inputs: Sequence[Any], processor: Any) -> dict[str, Any]:
         """Token ids and mask, each (n, longest), padded to the longest text of the batch."""
         import numpy as np

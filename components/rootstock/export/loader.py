@@ -37,7 +37,8 @@ class Model:
         """(n, c) probabilities of n >= 1 inputs, the columns in the order of ``labels``; in batches of like length."""
         import numpy as np
 
-        order = sorted(range(len(inputs)), key=lambda row: len(inputs[row]))
+        lengths = [0 if isinstance(value, Path) else len(value) for value in inputs]
+        order = sorted(range(len(inputs)), key=lengths.__getitem__)
         blocks = [order[start : start + BATCH_ROWS] for start in range(0, len(order), BATCH_ROWS)]
         found = np.concatenate([self.answer(self.read([inputs[row] for row in rows])) for rows in blocks])
         return found[np.argsort(order)]
@@ -81,10 +82,16 @@ def text_reader(folder: Path, settings: dict[str, Any]) -> Callable[[list[Any]],
 
 
 def opened(image: Any) -> Any:
-    """A Pillow image, from the bytes or the path of one."""
+    """A Pillow image of 8 bits a channel, on white, from the bytes or the path of one."""
     from PIL import Image
 
-    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image).convert("RGB")
+    picture: Any = Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
+    if picture.mode.startswith(("I", "F")):
+        raise ValueError(f"expected an image of 8 bits a channel, found mode {picture.mode}; scale its values to 0 to 255")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("RGB")
 
 
 def published_reader(folder: Path) -> Callable[[list[Any]], Tensors]:

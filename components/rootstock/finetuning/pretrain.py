@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from rootstock.backbone import Encoder
 from rootstock.errors import ParamsError
 from rootstock.files import new_folder, write_text
-from rootstock.finetuning.save import PROCESSOR_FILES
 from rootstock.head import log_probabilities
 from rootstock.params import EvaluationParams, FineTuningParams
 from rootstock.part import FineTuneMethod, Keep, Rows, Start
@@ -82,11 +81,10 @@ def pretrain(
 
 
 def save_backbone(folder: Path, encoder: Encoder, *, processor: Path, card: str) -> None:
-    """Write config, weights as safetensors, the processor files of folder ``processor``, and ``card`` as README.md; atomically."""
+    """Write config, weights as safetensors, the processor of folder ``processor``, and ``card`` as README.md; atomically."""
     with new_folder(folder) as draft:
         encoder.model.save_pretrained(draft, safe_serialization=True)
-        for path in (path for pattern in PROCESSOR_FILES for path in processor.glob(pattern)):
-            shutil.copy2(path, draft / path.name)
+        encoder.modality.copy_processor(processor, draft)
         write_text(draft / "README.md", card)
 
 

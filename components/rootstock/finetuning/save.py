@@ -52,7 +52,7 @@ def save_model(
     with new_folder(folder) as draft:
         card = _write_weights(draft, fitted, labels=labels, modality=modality, lineage=lineage, name=name, temperature=temperature)
         fitted.head.write(draft)
-        _copy_processor(base, draft)
+        modality.copy_processor(base, draft)
         known = training_hashes(parent) if parent else frozenset()
         write_text(draft / TRAINING_ROWS_FILE, json.dumps(sorted(known | {input_hash(value) for value in inputs})) + "\n")
         write_text(draft / LABELS_FILE, labels_json(labels))
@@ -102,12 +102,3 @@ def _write_weights(
         adapters=tuple(adapters),
         temperature=temperature,
     )
-
-
-PROCESSOR_FILES = ("tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "spiece.model", "preprocessor_config.json")
-
-
-def _copy_processor(base: Path, folder: Path) -> None:
-    for pattern in PROCESSOR_FILES:
-        for path in base.glob(pattern):
-            shutil.copy2(path, folder / path.name)

@@ -29,6 +29,10 @@ class Modality(Part, ABC):
         """The tokenizer or image processor saved in a backbone's or model's folder."""
 
     @abstractmethod
+    def copy_processor(self, base: Path, folder: Path) -> None:
+        """Write to ``folder`` what ``load_processor`` reads, from the folder of a backbone; the same bytes every time."""
+
+    @abstractmethod
     def tensors(self, inputs: Sequence[Any], processor: Any) -> dict[str, Any]:
         """A batch of n inputs as keyword tensors for the backbone's ``forward``."""
 

@@ -37,7 +37,8 @@ class Model(NamedTuple):
         """(n, c) probabilities of n >= 1 inputs as a NumPy array, the columns in the order of ``labels``."""
         import torch
 
-        order = sorted(range(len(inputs)), key=lambda row: len(inputs[row]))  # like lengths together: little is padded
+        lengths = [0 if isinstance(value, Path) else len(value) for value in inputs]
+        order = sorted(range(len(inputs)), key=lengths.__getitem__)  # like lengths together: little is padded
         blocks = []
         with torch.inference_mode():
             for start in range(0, len(order), BATCH_ROWS):
@@ -150,10 +151,16 @@ def image_reader(folder: Path, card: dict[str, Any]) -> Callable[[list[Any]], di
 
 
 def opened(image: Any) -> Any:
-    """A Pillow image, from the bytes or the path of one."""
+    """A Pillow image of 8 bits a channel, on white, from the bytes or the path of one."""
     from PIL import Image
 
-    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image).convert("RGB")
+    picture: Any = Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
+    if picture.mode.startswith(("I", "F")):
+        raise ValueError(f"expected an image of 8 bits a channel, found mode {picture.mode}; scale its values to 0 to 255")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("RGB")
 
 
 def image_processor(folder: Path, side: int) -> Any:
