@@ -14,7 +14,7 @@ from rootstock.data.prepare import check_modality
 from rootstock.data.rows import content_ids, input_key
 from rootstock.errors import DataError, ParamsError
 from rootstock.files import storage_errors, write_file
-from rootstock.labelling.choose_rows import ChosenRows, check_pool, choose_rows, different_rows, sheet_of
+from rootstock.labelling.choose_rows import ChosenRows, check_pool, choose_rows, different_rows, kept_for_chance, sheet_of
 from rootstock.monitoring.prediction_log import PredictionLog
 from rootstock.part import Pool
 from rootstock.table import png_bytes, read_table, write_table
@@ -67,10 +67,11 @@ def ask_for_labels(
     if images is not None and images.exists():
         raise DataError(f"{images}: expected no such folder, as images are written there; name another sheet, or move it away")
     found = rows_without_label(params, batch)
-    check_pool(len(found), rows=rows, sample=sample)
+    kept = kept_for_chance([input_key(value) for value in found["input"]])
+    check_pool(kept, rows=rows, sample=sample)
     said = predict(list(found["input"]))
     choice, record = choose_rows(
-        Pool(said.probabilities, said.embeddings), params.labelling.strategy, rows=rows, sample=sample, seed=params.seed
+        Pool(said.probabilities, said.embeddings), params.labelling.strategy, kept=kept, rows=rows, sample=sample, seed=params.seed
     )
     filled = sheet_of(found, choice)
     if images is not None:

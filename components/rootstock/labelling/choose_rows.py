@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rootstock.errors import DataError
+from rootstock.files import sha256_of_json
 from rootstock.part import Pool, QueryStrategy
 from rootstock.records import CHOSEN, SAMPLE, Value
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+#: Share of rows without a label that are only ever drawn by chance.
+KEPT_SHARE = 0.25
+
+
 @dataclass(frozen=True)
 class Choice:
     """Indices into a pool of n rows, none twice."""
@@ -23,7 +28,7 @@ class Choice:
     chosen: NDArray[np.int64]
     """what the strategy wants to be labelled, the most wanted first: to learn from, never to test on"""
     sample: NDArray[np.int64]
-    """drawn by chance from the others"""
+    """drawn by chance from rows that no strategy has been shown"""
 
 
 class ChosenRows(Value):
@@ -32,13 +37,13 @@ class ChosenRows(Value):
     strategy: str
     seed: int
     pool: int
-    """rows there were to choose from, each input once, none of them labelled before"""
+    """rows there were to choose and to draw from, each input once, none of them labelled before"""
     chosen: int
     sample: int
     expected_errors: float
     """share of the chosen rows in which the model, by its own probabilities, expects to be wrong"""
     expected_errors_by_chance: float
-    """the same of the whole pool"""
+    """the same of rows drawn by chance"""
 
     def says(self) -> str:
         """One line for people."""
@@ -58,42 +63,56 @@ def different_rows(keys: Sequence[str], *, labelled: frozenset[str]) -> list[int
     return list(first.values())
 
 
-def check_pool(found: int, *, rows: int, sample: int) -> None:
-    """Raise DataError where fewer rows are ``found`` than are asked for; before a model reads them all."""
-    if found < rows + sample:
-        more = f" and {sample} by chance" if sample else ""
-        raise DataError(
-            f"expected at least {rows + sample} different rows without a label to choose {rows}{more} from, found {found}; "
-            "ask for fewer, or add rows: 'rootstock predict' logs them, 'rootstock data add' takes them in a split of their own"
-        )
+def kept_for_chance(keys: Sequence[str]) -> NDArray[np.bool_]:
+    """(n,) rows, by the keys of their inputs, that no strategy is ever shown: those drawn by chance are drawn from them.
 
-
-def choose_rows(pool: Pool, strategy: QueryStrategy, *, rows: int, sample: int, seed: int) -> tuple[Choice, ChosenRows]:
-    """Choose ``rows`` of the pool, after ``sample`` others were drawn by chance: nothing of what is tested on is chosen.
-
-    Raises DataError where the pool has fewer rows than that, or values that are no numbers.
+    It hangs on the key alone. What a strategy leaves behind is the easier the more often it has chosen, so rows drawn from
+    the same pool would flatter a model round by round; and so would a share that changes between rounds.
     """
     import numpy as np
 
-    found = len(pool.probabilities)
-    check_pool(found, rows=rows, sample=sample)
+    places = [int(sha256_of_json(["kept for chance", key])[:8], 16) / 16**8 for key in keys]
+    return np.array(places) < KEPT_SHARE
+
+
+def check_pool(kept: NDArray[np.bool_], *, rows: int, sample: int) -> None:
+    """Raise DataError where fewer rows are there than are asked for; before a model reads them all."""
+    for wanted, found, what in ((rows, int((~kept).sum()), "to choose from"), (sample, int(kept.sum()), "kept to draw by chance")):
+        if found < wanted:
+            raise DataError(
+                f"expected at least {wanted} of the different rows without a label {what}, found {found} ({KEPT_SHARE:.0%} of "
+                "all are only drawn by chance); ask for fewer, or add rows: 'rootstock predict' logs them, 'rootstock data add' "
+                "takes them in a split of their own"
+            )
+
+
+def choose_rows(
+    pool: Pool, strategy: QueryStrategy, *, kept: NDArray[np.bool_], rows: int, sample: int, seed: int
+) -> tuple[Choice, ChosenRows]:
+    """Choose ``rows`` of the pool that are not ``kept`` (n,), and draw ``sample`` of those that are.
+
+    Raises DataError where there are fewer rows than that, or values that are no numbers.
+    """
+    import numpy as np
+
+    check_pool(kept, rows=rows, sample=sample)
     if not (np.isfinite(pool.probabilities).all() and np.isfinite(pool.embeddings).all()):
         raise DataError(
             "expected numbers for each row without a label, found NaN or infinity in the model's answers; register it again"
         )
-    order = np.random.default_rng(seed).permutation(found)
-    drawn, rest = order[:sample], np.sort(order[sample:])
+    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(kept))[:sample]
+    rest = np.flatnonzero(~kept)
     left = Pool(pool.probabilities[rest], pool.embeddings[rest])
     chosen = rest[strategy.choose(left, rows, seed=seed)]
     doubt = 1 - pool.probabilities.max(axis=1)
     record = ChosenRows(
         strategy=strategy.name,
         seed=seed,
-        pool=found,
+        pool=len(doubt),
         chosen=rows,
         sample=sample,
         expected_errors=float(doubt[chosen].mean()),
-        expected_errors_by_chance=float(doubt.mean()),
+        expected_errors_by_chance=float(doubt[kept if kept.any() else slice(None)].mean()),
     )
     return Choice(chosen, drawn), record
 
