@@ -24,6 +24,42 @@ def test_what_is_written_is_read_again(tmp_path: Path, ending: str) -> None:
     pd.testing.assert_frame_equal(read_table(tmp_path / f"a{ending}"), frame)
 
 
+@pytest.mark.parametrize("ending", [".csv", ".tsv"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\rb",
+        "\r",
+        "a\r\nb",
+        "a\nb",
+        'say "b"',
+        '"',
+        "a,b",
+        "a\tb",
+        "a;b",
+        "\ufeffa",
+        "  a",
+        "a  ",
+        "\ta",
+        "a\t",
+        "NA",
+        '\r, "\t\n',
+    ],
+    ids=repr,
+)
+def test_a_text_is_read_as_it_was_written(tmp_path: Path, ending: str, text: str) -> None:
+    frame = pd.DataFrame({"id": ["1", "2"], "text": [text, "b"], "more": [text, "c"]})
+    write_table(frame, tmp_path / f"a{ending}")
+    pd.testing.assert_frame_equal(read_table(tmp_path / f"a{ending}"), frame)
+
+
+def test_only_a_carriage_return_makes_all_cells_quoted(tmp_path: Path) -> None:
+    write_table(pd.DataFrame({"id": [1], "text": ["a"]}), tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == b"id,text\n1,a\n"
+    write_table(pd.DataFrame({"id": [1], "text": ["a\rb"]}), tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == b'"id","text"\n"1","a\rb"\n'
+
+
 def test_a_cell_of_a_megabyte_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.CSV"
     path.write_bytes(b"\xef\xbb\xbftext\n" + b"x" * 1_000_000 + b"\n")

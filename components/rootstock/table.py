@@ -64,7 +64,13 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
         elif ending == ".jsonl":
             frame.to_json(temporary, orient="records", lines=True, force_ascii=False, double_precision=15)
         else:
-            frame.to_csv(temporary, index=False, sep=SEPARATORS[ending], encoding="utf-8")
+            frame.to_csv(
+                temporary,
+                index=False,
+                sep=SEPARATORS[ending],
+                encoding="utf-8",
+                quoting=csv.QUOTE_ALL if _has_carriage_return(frame) else csv.QUOTE_MINIMAL,
+            )
 
     write_file(path, write)
 
@@ -142,6 +148,11 @@ def _ending(path: Path) -> str:
     if ending not in ENDINGS:
         raise DataError(f"{path}: expected a file ending in {', '.join(ENDINGS)}, found '{path.suffix}'; rename or convert it")
     return ending
+
+
+def _has_carriage_return(frame: pd.DataFrame) -> bool:
+    """Whether a cell or a column's name holds one: Python 3.11 does not quote it unless told, and then it ends a row."""
+    return any(isinstance(cell, str) and "\r" in cell for name, column in frame.items() for cell in (name, *column))
 
 
 def _check_header(header: list[str], path: Path) -> None:
