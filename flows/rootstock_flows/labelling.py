@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from rootstock.classifier import Prediction
     from rootstock.params import DataParams, Params
     from rootstock.records import DatasetRevision
+
+#: How often a sheet's labels are added to the newest rows before others who add versions meanwhile are too many.
+ATTEMPTS = 5
 
 
 def rows_without_label(params: Params, batch: str | None) -> pd.DataFrame:
@@ -83,7 +87,18 @@ def ask_for_labels(
 
 
 def take_labels(params: Params, sheet: Path, *, new_labels: bool) -> tuple[DatasetRevision, AddedLabels]:
-    """Add a version of the target with the labels of a filled sheet. Raises DataError naming the first row that is wrong."""
+    """Add a version of the target with the labels of a filled sheet, and with all that others add meanwhile.
+
+    Raises DataError naming the first row that is wrong, BusyError where others add again and again.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(registry.NewestMoved):
+            return _take_labels(params, sheet, new_labels=new_labels)
+    return _take_labels(params, sheet, new_labels=new_labels)
+
+
+def _take_labels(params: Params, sheet: Path, *, new_labels: bool) -> tuple[DatasetRevision, AddedLabels]:
+    """Raises NewestMoved if there is a newer version than the one that the labels were added to."""
     revision, frame = _newest(params)
     table = read_table(sheet)
     read = partial(_image, folder=sheet.parent) if params.data.modality.name == "image" else partial(_text_of, data=params.data)
@@ -95,7 +110,7 @@ def take_labels(params: Params, sheet: Path, *, new_labels: bool) -> tuple[Datas
         changed, modality=old["modality"], origin=f"{revision.revision} and {sheet.name}", columns=old.get("columns"),
         licence=old.get("licence"),
     )  # fmt: skip
-    return registry.add(path, params.data.target, changed, card=fresh), added
+    return registry.add(path, params.data.target, changed, card=fresh, after=revision), added
 
 
 def _newest(params: Params) -> tuple[DatasetRevision, pd.DataFrame]:

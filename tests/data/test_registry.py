@@ -15,7 +15,7 @@ from rootstock.data import registry, repository
 from rootstock.data.card import make_card
 from rootstock.data.diff import diff
 from rootstock.data.rows import make_frame
-from rootstock.errors import DataError, InputError, StorageError
+from rootstock.errors import BusyError, DataError, InputError, StorageError
 
 
 def frame_of(*texts: str, label: str = "a") -> pd.DataFrame:
@@ -87,6 +87,16 @@ def test_a_licence_stated_later_makes_a_version_with_the_same_rows(copy):
 def test_a_card_refuses_a_licence_that_is_none():
     with pytest.raises(InputError, match="found 'free'"):
         make_card(frame_of("x"), modality="text", origin="a test", licence="free")
+
+
+def test_rows_read_from_an_older_version_are_not_added_after_a_newer(copy):
+    older, newer = registry.list_versions(copy)["news"]
+    frame, before = frame_of("x", "y", "w"), state(copy)
+    card = make_card(frame, modality="text", origin="a test")
+    with pytest.raises(BusyError, match=r"expected news/v1 to be the newest version of news, found news/v2.*run the same command"):
+        registry.add(copy, "news", frame, card=card, after=older)
+    assert state(copy) == before
+    assert registry.add(copy, "news", frame, card=card, after=newer).revision == "news/v3"
 
 
 def test_equal_rows_have_equal_hashes_in_two_registries(made, tmp_path):

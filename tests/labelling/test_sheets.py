@@ -16,7 +16,7 @@ from rootstock.data import registry
 from rootstock.data.card import make_card
 from rootstock.data.prepare import split_target
 from rootstock.data.rows import input_key, make_frame
-from rootstock.errors import DataError, InputError, ParamsError
+from rootstock.errors import BusyError, DataError, InputError, ParamsError
 from rootstock.labelling.choose_rows import kept_for_chance
 from rootstock.params import Params, load_params
 from rootstock_flows.commands.label import command
@@ -94,6 +94,42 @@ def test_a_filled_sheet_is_the_next_version_and_the_same_again_is_none(texts):
     }
     again, nothing = take_labels(texts, SHEET, new_labels=False)
     assert (again.revision, nothing.unchanged) == ("goods/v2", 5)
+
+
+def somebody_else_adds(monkeypatch, *, times: int) -> None:
+    """Whenever the newest rows have been read, another version comes in between, of one more labelled row."""
+    real, left = registry.read_card, iter(range(times))
+
+    def read_card(path, revision):
+        card = real(path, revision)
+        if (number := next(left, None)) is not None:
+            rows = registry.read_rows(path, revision)
+            more = make_frame([f"another {number}"], ["b"], splits=["train"])
+            registry.add(path, "goods", pd.concat([rows, more], ignore_index=True), card=card)
+        return card
+
+    monkeypatch.setattr(registry, "read_card", read_card)
+
+
+def test_labels_that_others_add_meanwhile_are_kept(texts, monkeypatch):
+    ask_for_labels(texts, SHEET, rows=3, sample=0, batch=None, predict=unsure_of_last)
+    sheet = fill_in()
+    somebody_else_adds(monkeypatch, times=1)
+    revision, added = take_labels(texts, SHEET, new_labels=False)
+    assert (revision.revision, added.labelled) == ("goods/v3", 3)
+    rows = newest().set_index("id")
+    assert set(rows["label"][sheet["id"]]) == {"a"}
+    assert "another 0" in set(rows["input"])
+
+
+def test_who_is_overtaken_again_and_again_is_told_to_try_again(texts, monkeypatch):
+    ask_for_labels(texts, SHEET, rows=3, sample=0, batch=None, predict=unsure_of_last)
+    fill_in()
+    somebody_else_adds(monkeypatch, times=100)
+    with pytest.raises(
+        BusyError, match=r"expected goods/v\d+ to be the newest version of goods, found .*; run the same command again"
+    ):
+        take_labels(texts, SHEET, new_labels=False)
 
 
 def test_what_people_are_shown_of_images_is_what_they_label(images):

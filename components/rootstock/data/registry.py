@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from rootstock.data import repository
 from rootstock.data.repository import git
 from rootstock.data.rows import write_rows
-from rootstock.errors import DataError, RootstockError, ServiceError, unknown_name
+from rootstock.errors import BusyError, DataError, RootstockError, ServiceError, unknown_name
 from rootstock.files import storage_errors, write_file, write_text
 from rootstock.records import DatasetRevision
 
@@ -32,11 +32,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TAG = re.compile(r"(?P<name>.+)/v(?P<number>[1-9]\d*)")
 
 
-def add(registry: Path, name: str, frame: pd.DataFrame, *, card: dict[str, Any]) -> DatasetRevision:
+class NewestMoved(BusyError):
+    """Another process added a version in the meantime; read the rows again before adding."""
+
+
+def add(
+    registry: Path, name: str, frame: pd.DataFrame, *, card: dict[str, Any], after: DatasetRevision | None = None
+) -> DatasetRevision:
     """Add a version of dataset ``name`` and return it; the newest one again if its rows are these, and no other licence is stated.
 
     The order of rows does not matter. Makes the registry if there is none. All or nothing: on any failure there is no new tag and
-    every file is as it was. Raises DataError for a bad name or uncommitted changes, BusyError, StorageError for a full disk.
+    every file is as it was. ``after`` is the newest version when its rows were read: if another is by now, NewestMoved is raised.
+    Raises DataError for a bad name or uncommitted changes, BusyError, StorageError for a full disk.
     """
     if not _NAME.fullmatch(name) or ".." in name or name.endswith((".lock", ".")):
         raise DataError(f"expected a dataset name of letters, digits, '.', '_' and '-', found '{name}'; choose another name")
@@ -46,6 +53,11 @@ def add(registry: Path, name: str, frame: pd.DataFrame, *, card: dict[str, Any])
         repository.check_clean(registry)
         rows = frame.sort_values("id", ignore_index=True)
         newest = next(reversed(list_versions(registry).get(name, ())), None)
+        if after is not None and newest != after:
+            raise NewestMoved(
+                f"{registry}: expected {after.revision} to be the newest version of {name}, found "
+                f"{newest.revision if newest else 'none'}, as somebody else added one meanwhile; run the same command again"
+            )
         if newest is not None and _says_the_same(registry, newest, card) and read_rows(registry, newest).equals(rows):
             return newest
         tag = f"{name}/v{int(_number(newest.revision)) + 1 if newest else 1}"
