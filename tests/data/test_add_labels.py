@@ -63,6 +63,28 @@ def test_a_row_is_known_by_its_input_too():
     assert (counts.labelled, counts.added) == (1, 0)
 
 
+def test_a_text_that_is_another_rows_takes_the_label_whatever_the_id():
+    changed, counts = added(dataset(), sheet(("r6", "five", "a", "chosen"), ("r1", "six", "b", "chosen")))
+    assert {name: row(changed, name)["label"] for name in ("r1", "r5", "r6")} == {"r1": "a", "r5": "a", "r6": "b"}
+    assert (counts.labelled, counts.added) == (2, 0)
+
+
+def test_a_text_that_is_no_row_under_the_id_of_one_is_refused():
+    table = sheet(("r5", "five", "a", "chosen"), ("r6", "sixty", "a", "chosen"))
+    with pytest.raises(DataError, match=r"sheet.csv: row 2 \(id r6\): expected the text that the dataset has under this id"):
+        added(dataset(), table)
+
+
+@pytest.mark.parametrize("cell", ["first\nlast ", " first\r\nlast\r\n", "first\rlast", "First\u00a0 last", "", None, float("nan")])
+def test_blanks_at_the_ends_other_line_endings_and_no_text_are_the_row_of_the_id(cell):
+    frame = make_frame(
+        ["one", "two", "first\r\nlast"], ["a", "b", ""], splits=["train", "train", "unlabelled"], ids=["1", "2", "3"]
+    )
+    changed, counts = added(frame, sheet(("3", cell, "a", "chosen")))
+    assert (row(changed, "3")["label"], row(changed, "3")["input"]) == ("a", "first\r\nlast")
+    assert counts.labelled == 1
+
+
 def test_an_input_twice_in_a_sheet_is_one_row():
     changed, counts = added(dataset(), sheet(("17", "seven", "a", "chosen"), ("18", "Seven", "a", "chosen")))
     assert len(changed) == 7

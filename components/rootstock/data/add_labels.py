@@ -52,10 +52,11 @@ def add_labels(
 ) -> tuple[pd.DataFrame, AddedLabels]:
     """The canonical ``frame`` with the labels of a ``sheet`` of columns ``id``, ``input``, ``label`` and ``split``.
 
-    A row of the sheet is the one of the dataset with its id, else the one with its input, else a new one; ``read_input`` turns a
-    cell of the sheet, and where it stands, into an input. Its split becomes ``chosen``; or, for rows by chance, ``test`` where the
-    dataset declares test rows, else what its labelled rows have. Blank labels are passed over. Raises DataError for a missing
-    column, an unknown split, an unknown label unless ``new_labels``, and a row that bears another label already.
+    A row of the sheet is the one of the dataset with its id, else the one with its input, else a new one; where id and text are of
+    two rows, people read the text. ``read_input`` turns a cell of the sheet, and where it stands, into an input. Its split becomes
+    ``chosen``; or, for rows by chance, ``test`` where the dataset declares test rows, else what its labelled rows have. Blank
+    labels are passed over. Raises DataError for a missing column, an unknown split, an unknown label unless ``new_labels``, a text
+    that is neither the one of its id nor another row's, and a row that bears another label already.
     """
     rows: dict[str, Row] = {row["id"]: row for row in frame.to_dict("records")}
     names = {input_key(row["input"]): name for name, row in rows.items()}
@@ -67,7 +68,7 @@ def add_labels(
     for entry in entries:
         if entry.label not in known and not new_labels:
             raise DataError(f"{entry.place}: {unknown_name('label', entry.label, known)}; --new-labels takes labels that are new")
-        name, content = entry.id, None
+        name, content = _row_of(entry, rows, names), None
         if name not in rows:
             content = read_input(entry.cell, entry.place)
             name = names.setdefault(input_key(content), _free_id(content, rows))
@@ -101,6 +102,22 @@ def _entries(sheet: pd.DataFrame, where: Path) -> Iterator[_Entry]:
             raise DataError(f"{entry.place} (id {entry.id}): {said}; leave this column as 'rootstock label choose' wrote it")
         if entry.label:
             yield entry
+
+
+def _row_of(entry: _Entry, rows: dict[str, Row], names: dict[str, str]) -> str:
+    """The id that an entry means: its own, unless a text beside it is another row's. Case and blanks make no other text."""
+    text = as_text(entry.cell)
+    if entry.id not in rows or not text or isinstance(rows[entry.id]["input"], bytes):  # of an image, the sheet holds the path
+        return entry.id
+    key = input_key(text)
+    if key == input_key(rows[entry.id]["input"]):
+        return entry.id
+    if key not in names:
+        raise DataError(
+            f"{entry.place} (id {entry.id}): expected the text that the dataset has under this id, or another of its texts, found "
+            "neither in column 'input'; put the text back, leave it blank if the id is right, or the id if the row is new"
+        )
+    return names[key]
 
 
 def _split_by_chance(declared: set[str]) -> str:
