@@ -57,7 +57,8 @@ class Bench:
         self.bare = encoder_of(family, cache)
         whole = self.bare.load()
         self.layers = int(getattr(whole.model.config, "num_hidden_layers", 0)) - 1
-        self._whole, self._parts = whole, None if family.method else split_encoder(whole, self.layers)
+        some = next(iter(family.domains.values())).inputs
+        self._whole, self._parts = whole, None if family.method else split_encoder(whole, self.layers, some)
         self.rows = {name: self._computed(domain) for name, domain in family.domains.items()}
 
     @property
@@ -107,7 +108,7 @@ class Bench:
             r=8, lora_alpha=16, lora_dropout=0.1, target_modules=["query", "value"], layers_to_transform=[self.layers], bias="none"
         )
         adapted = get_peft_model(whole.model, config)
-        parts = split_encoder(replace(whole, model=adapted.base_model.model), self.layers)
+        parts = split_encoder(replace(whole, model=adapted.base_model.model), self.layers, domains[0].inputs)
         assert parts is not None
         head = logistic_head(mine.features, mine.labels, classes=classes, inverse_penalty=10.0)
         steps = Optimisation(1e-3, 1e-2, 0.01, 16, epochs, epochs, 0.1, seed, 0.0, False, None)

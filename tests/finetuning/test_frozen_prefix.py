@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from rootstock.finetuning import gradient
 from rootstock.finetuning.crossvalidate import take
 from rootstock.finetuning.frozen_prefix import split_encoder, through_prefix
+from rootstock.head import log_probabilities
 
 
 @pytest.fixture
@@ -22,13 +24,13 @@ def steady(toy):
 
 
 def test_prefix_and_suffix_give_what_the_whole_gives(toy, steady):
-    prefix, suffix = split_encoder(steady, 1)
+    prefix, suffix = split_encoder(steady, 1, toy.train.inputs)
     states = through_prefix(prefix, toy.train, label="x")
     assert np.abs(suffix.embed(states.inputs) - steady.embed(toy.train.inputs)).max() < 2e-3  # half precision between the layers
 
 
 def test_the_hidden_states_hold_no_padding(toy, steady):
-    states = through_prefix(split_encoder(steady, 1)[0], toy.train, label="x")
+    states = through_prefix(split_encoder(steady, 1, toy.train.inputs)[0], toy.train, label="x")
     tokens = [len(steady.processor(text)["input_ids"]) for text in toy.train.inputs]
     assert [len(rows) for rows in states.inputs] == tokens
 
@@ -61,10 +63,72 @@ def test_only_layers_above_the_prefix_are_changed(toy, make_method):
     assert all(name.startswith("encoder.layer.1.attention.self.") for name in changed)
 
 
-def test_an_encoder_that_cannot_be_cut_is_trained_whole(steady):
-    assert split_encoder(steady, 0) is None
+def test_an_encoder_that_cannot_be_cut_is_trained_whole(toy, steady):
+    assert split_encoder(steady, 0, toy.train.inputs) is None
     steady.model.encoder.layer = None
-    assert split_encoder(steady, 1) is None
+    assert split_encoder(steady, 1, toy.train.inputs) is None
+
+
+SMALL = {
+    "vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
+    "max_position_embeddings": 40, "pad_token_id": 0,
+}  # fmt: skip
+
+
+def looks_like_bert(steady, name, **more):
+    """An encoder of another architecture that keeps its layers as BERT does, with none of its weights as it was initialised."""
+    import transformers
+
+    torch.manual_seed(0)
+    model = getattr(transformers, f"{name}Model")(getattr(transformers, f"{name}Config")(**(SMALL | more))).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    return replace(steady, model=model)
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("MegatronBert", {}),
+        ("RobertaPreLayerNorm", {}),
+        ("XLMRobertaXL", {}),
+        ("Esm", {"position_embedding_type": "rotary", "mask_token_id": 4, "token_dropout": True}),
+        ("Electra", {"embedding_size": 8}),
+        ("RemBert", {"input_embedding_size": 8}),
+        ("Longformer", {"attention_window": 8}),
+    ],
+)
+def test_an_architecture_whose_parts_do_not_give_what_the_whole_gives_is_not_cut(toy, steady, name, more):
+    assert split_encoder(looks_like_bert(steady, name, **more), 1, toy.train.inputs) is None
+
+
+@pytest.mark.parametrize(("name", "more"), [("Bert", {}), ("Roberta", {}), ("MPNet", {}), ("Electra", {"embedding_size": 16})])
+def test_an_architecture_whose_parts_give_what_the_whole_gives_is_cut(toy, steady, name, more):
+    assert split_encoder(looks_like_bert(steady, name, **more), 1, toy.train.inputs) is not None
+
+
+def test_an_architecture_that_cannot_be_cut_is_trained_as_cross_validation_says(toy, steady, make_method):
+    start = replace(toy.start, load=lambda: looks_like_bert(steady, "MegatronBert"), states={})
+    fitted = make_method["lora"](last_layers=1).fit(start, toy.train, heldout=toy.test, setting=None, seed=0)
+    said = np.exp(log_probabilities(fitted.encoder.embed(toy.test.inputs), fitted.head))
+    assert np.abs(said - fitted.heldout[4.0]).max() < 1e-3
+
+
+def test_padding_in_front_is_not_cut(toy, steady, monkeypatch):
+    monkeypatch.setattr(steady.processor, "padding_side", "left")
+    assert split_encoder(steady, 1, toy.train.inputs) is None
+
+
+def test_cutting_leaves_mode_gradients_and_random_numbers_as_they_were(toy, steady):
+    steady.model.train()
+    weight = next(steady.model.parameters())
+    weight.grad = torch.ones_like(weight)
+    random = torch.get_rng_state()
+    assert split_encoder(steady, 1, toy.train.inputs) is not None
+    assert all(module.training for module in steady.model.modules())
+    assert weight.grad.eq(1).all()
+    assert torch.get_rng_state().equal(random)
 
 
 def test_states_that_the_disk_has_no_room_for_are_computed_anew_instead(toy, steady, monkeypatch):
@@ -72,11 +136,11 @@ def test_states_that_the_disk_has_no_room_for_are_computed_anew_instead(toy, ste
         raise OSError("no space left on device")
 
     monkeypatch.setattr("rootstock.finetuning.frozen_prefix.tempfile.TemporaryFile", full)
-    assert through_prefix(split_encoder(steady, 1)[0], toy.train, label="x") is None
+    assert through_prefix(split_encoder(steady, 1, toy.train.inputs)[0], toy.train, label="x") is None
 
 
 def test_a_row_is_computed_once_for_all_folds(toy, steady):
-    prefix, _ = split_encoder(steady, 1)
+    prefix, _ = split_encoder(steady, 1, toy.train.inputs)
     known, seen = {}, []
     prefix.model.register_forward_hook(lambda *_: seen.append(1))
     first = through_prefix(prefix, toy.train, label="x", known=known)
@@ -87,13 +151,13 @@ def test_a_row_is_computed_once_for_all_folds(toy, steady):
 
 
 def test_states_are_memory_mapped(toy, steady):
-    states = through_prefix(split_encoder(steady, 1)[0], toy.train, label="x")
+    states = through_prefix(split_encoder(steady, 1, toy.train.inputs)[0], toy.train, label="x")
     assert isinstance(states.inputs[0].base, np.memmap)
 
 
 def test_the_rows_and_the_encoder_are_not_changed(toy, steady):
     inputs, weights = list(toy.train.inputs), {k: v.clone() for k, v in steady.model.state_dict().items()}
-    prefix, suffix = split_encoder(steady, 1)
+    prefix, suffix = split_encoder(steady, 1, toy.train.inputs)
     suffix.embed(through_prefix(prefix, toy.train, label="x").inputs)
     assert list(toy.train.inputs) == inputs
     assert all((weights[k] == v).all() for k, v in steady.model.state_dict().items())

@@ -9,12 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from rootstock import processes
 from rootstock.backbone import Encoder
+from rootstock.errors import RootstockError
 from rootstock.part import Modality, Rows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+#: A cut is tried on the shortest and the longest of so many rows.
+LOOKED_AT = 64
+#: Of the length of the whole's features; half precision between the layers costs a thousandth.
+TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,19 @@ class HiddenStates:
         return np.fromiter((len(rows) for rows in inputs), dtype=np.int64, count=len(inputs))
 
 
-def split_encoder(encoder: Encoder, below: int) -> tuple[Encoder, Encoder] | None:
+def split_encoder(encoder: Encoder, below: int, inputs: Sequence[Any]) -> tuple[Encoder, Encoder] | None:
     """The encoder as (prefix of ``below`` layers, the layers above it): what the prefix gives is what the suffix reads.
 
     Both share the encoder's own layers, so training the suffix trains the encoder. None where the architecture does not keep its
-    layers as ``embeddings`` and ``encoder.layer`` (as BERT, RoBERTa and MiniLM do), or rows are read in another way than by tokens.
+    layers as ``embeddings`` and ``encoder.layer`` (as BERT, RoBERTa and MiniLM do), or rows are read in another way than by tokens
+    and padding behind them, or where both together do not give what the whole gives for two of ``inputs``: some keep their layers
+    so and compute something more before, between or after them. Cut it while its weights are in single precision.
     """
+    parts = _cut(encoder, below)
+    return parts if parts is not None and processes.agreed(_give_the_same(encoder, *parts, _two_of(encoder, inputs))) else None
+
+
+def _cut(encoder: Encoder, below: int) -> tuple[Encoder, Encoder] | None:
     import torch
 
     model = encoder.model
@@ -50,6 +64,8 @@ def split_encoder(encoder: Encoder, below: int) -> tuple[Encoder, Encoder] | Non
         return None
     if encoder.modality.name != "text" or getattr(model.config, "is_decoder", False):
         return None
+    if getattr(encoder.processor, "padding_side", "right") == "left":
+        return None
     prefix, suffix = _with_layers(model, layers[:below]), _with_layers(model, layers[below:])
     suffix.embeddings = _AsGiven(_a_frozen_weight(suffix))
     suffix.pooler = prefix.pooler = None  # nothing reads it
@@ -57,6 +73,42 @@ def split_encoder(encoder: Encoder, below: int) -> tuple[Encoder, Encoder] | Non
         Encoder(prefix, encoder.processor, encoder.modality, encoder.pooling, encoder.batch_rows),
         Encoder(suffix, None, cast(Modality, HiddenStates()), encoder.pooling, encoder.batch_rows),
     )
+
+
+def _two_of(encoder: Encoder, inputs: Sequence[Any]) -> list[Any]:
+    """A short and a longer one: the first is padded beside the second."""
+    some = list(inputs[:LOOKED_AT])
+    lengths = encoder.modality.lengths(some, encoder.processor)
+    return [some[int(lengths.argmin())], some[int(lengths.argmax())]]
+
+
+def _give_the_same(whole: Encoder, prefix: Encoder, suffix: Encoder, inputs: Sequence[Any]) -> bool:
+    """Whether the features are the same, up to the half precision in which hidden states are kept."""
+    import torch
+
+    models = [each.model for each in (whole, prefix, suffix)]
+    modes = [model.training for model in models]
+    try:
+        for model in models:
+            model.eval()
+        with torch.no_grad():  # what a model caches of a pass in inference mode could not be trained through
+            expected = whole.features(whole.modality.tensors(inputs, whole.processor))
+            found = suffix.features(suffix.modality.tensors(_hidden(prefix, inputs), None))
+            return bool((found - expected).norm() <= TOLERANCE * expected.norm())
+    except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, RootstockError):  # parts that do not fit each other
+        return False
+    finally:
+        for model, mode in zip(models, modes, strict=True):
+            model.train(mode)
+
+
+def _hidden(prefix: Encoder, inputs: Sequence[Any]) -> list[NDArray[np.float16]]:
+    """The hidden states (tokens, d) of each row of one batch, without padding."""
+    tensors = prefix.modality.tensors(inputs, prefix.processor)
+    tensors = {name: tensor.to(prefix.model.device) for name, tensor in tensors.items()}
+    hidden = prefix.model(**tensors).last_hidden_state.half().cpu().numpy()
+    lengths = tensors["attention_mask"].sum(dim=1).tolist()
+    return [row[:tokens] for row, tokens in zip(hidden, lengths, strict=True)]
 
 
 def _with_layers(model: Any, layers: Any) -> Any:
@@ -112,13 +164,10 @@ def _computed(prefix: Encoder, inputs: Sequence[Any], label: str) -> list[NDArra
     with tempfile.TemporaryFile() as stream, torch.inference_mode():
         with tqdm(total=len(inputs), desc=label, unit="row", disable=None, leave=False, file=sys.stderr) as bar:
             for indices in prefix.batches(inputs):
-                tensors = prefix.modality.tensors([inputs[i] for i in indices], prefix.processor)
-                tensors = {name: tensor.to(prefix.model.device) for name, tensor in tensors.items()}
-                hidden = prefix.model(**tensors).last_hidden_state.half().cpu().numpy()
-                for index, row, tokens in zip(indices, hidden, tensors["attention_mask"].sum(dim=1).tolist(), strict=True):
-                    stream.write(np.ascontiguousarray(row[:tokens]).data)
-                    places[index] = (end, (tokens, row.shape[1]))
-                    end += tokens * row.shape[1]
+                for index, row in zip(indices, _hidden(prefix, [inputs[i] for i in indices]), strict=True):
+                    stream.write(np.ascontiguousarray(row).data)
+                    places[index] = (end, (row.shape[0], row.shape[1]))
+                    end += row.size
                 bar.update(len(indices))
         stream.flush()
         mapped = np.memmap(stream, dtype=np.float16, mode="c")  # copy on write: torch wants arrays that could be written to

@@ -84,9 +84,10 @@ class GradientMethod(FineTuneMethod):
             self.class_weights == "balanced", self.patience,
         )  # fmt: skip
         checkpoint = self._checkpoint(start, rows, heldout=heldout, setting=setting, seed=seed)
+        parts = self._cut(adapted, rows)
         wanted = start.bfloat16 and self.in_bfloat16 and _pays(encoder.model)
         with frozen_in_bfloat16(encoder.model, wanted=wanted), quick_dropout(encoder.model), quick_layers(encoder.model):
-            trained = self._above_the_frozen(adapted, start, rows, heldout=heldout)
+            trained = self._above_the_frozen(adapted, parts, start, rows, heldout=heldout)
             fitted = train(
                 trained.encoder, trained.rows, head=self._first_head(start, trained), heldout=trained.heldout, optimisation=steps,
                 label=self.name, groups=adapted.groups, checkpoint=checkpoint,
@@ -98,18 +99,25 @@ class GradientMethod(FineTuneMethod):
     def _changed(self, inputs: Sequence[Any], *, seed: int) -> Callable[[int], Sequence[Any]]:
         return lambda epoch: augmented(self.augmentations, inputs, seed=seed, epoch=epoch)
 
-    def _above_the_frozen(self, adapted: Adapted, start: Start, rows: Rows, *, heldout: Rows | None) -> _Trained:
+    def _cut(self, adapted: Adapted, rows: Rows) -> tuple[Encoder, Encoder] | None:
+        """Below and above what is trained; None where inputs change every epoch, or the backbone cannot be cut there."""
+        if self.augmentations:
+            return None
         whole = adapted.encoder
         inner = whole if adapted.inner is None else replace(whole, model=adapted.inner)
-        parts = split_encoder(inner, adapted.layers_below)
-        if parts is None or self.augmentations:
-            return _Trained(whole, rows, heldout)
+        return split_encoder(inner, adapted.layers_below, rows.inputs)
+
+    def _above_the_frozen(
+        self, adapted: Adapted, parts: tuple[Encoder, Encoder] | None, start: Start, rows: Rows, *, heldout: Rows | None
+    ) -> _Trained:
+        if parts is None:
+            return _Trained(adapted.encoder, rows, heldout)
         known = start.states.setdefault(adapted.layers_below, {})
         states = through_prefix(parts[0], rows, label="frozen layers", known=known)
         held = through_prefix(parts[0], heldout, label="frozen layers", known=known) if heldout is not None else None
         no_room = states is None or (heldout is not None and held is None)
         if any(processes.gathered(no_room)) or states is None:
-            return _Trained(whole, rows, heldout)
+            return _Trained(adapted.encoder, rows, heldout)
         return _Trained(parts[1], states, held)
 
     def _first_head(self, start: Start, trained: _Trained) -> Head:
