@@ -47,6 +47,19 @@ def test_a_budget_that_training_would_break_takes_a_probe(methods):
     assert "about 1.3 minutes of the budget of 1" in chosen.reason
 
 
+def test_a_backbone_whose_layers_are_not_found_is_passed_through_whole(methods):
+    unknown = replace(MANY, layers=0)
+    # 2,000 rows x 4 epochs x 3 passes at 100 rows a second are 4 minutes.
+    assert name_of(methods[:2], replace(unknown, budget_minutes=4.1)) == "full"
+    assert "about 4.0 minutes of the budget of 3.9" in choose_method(methods[:2], replace(unknown, budget_minutes=3.9)).reason
+
+
+def test_a_method_that_trains_layers_that_are_not_found_comes_last(methods):
+    unknown = replace(MANY, layers=0)
+    assert name_of(methods, unknown) == "lora"
+    assert choose_method(methods[:2], unknown).reason == "full: 200 labelled rows a class are enough to train"
+
+
 def test_the_order_in_the_params_does_not_matter(methods):
     assert choose_method(methods[::-1], MANY) == choose_method(methods, MANY)
 

@@ -29,10 +29,15 @@ class AdapterMethod(GradientMethod):
         """peft's configuration for the modules in ``places`` of ``model`` (by id), or all."""
 
     def adapt(self, encoder: Encoder) -> Adapted:
-        """Adapters move. Raises ParamsError if the modules match nothing, or something that takes none."""
+        """Adapters move. Raises ParamsError if the modules match nothing, or something that takes none, or layers are too few."""
         from peft import get_peft_model
 
         layers = layers_of(encoder.model)
+        if self.last_layers is not None and not layers:
+            raise ParamsError(
+                f"finetuning: last_layers of {self.name} is {self.last_layers}, but of this backbone its layers are not found; "
+                "set last_layers: null"
+            )
         if self.last_layers is not None and self.last_layers > len(layers):
             raise ParamsError(
                 f"finetuning: last_layers of {self.name} is {self.last_layers}, but this backbone has {len(layers)}; choose fewer"

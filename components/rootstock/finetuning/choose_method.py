@@ -36,7 +36,7 @@ class Circumstances:
     carried_loss: float | None
     """mean log loss, nats a row, of the head carried over from a source on the labelled rows; None where there is none"""
     layers: int
-    """of the backbone"""
+    """of the backbone; 0 where they are not found"""
     forward_rows_per_second: float | None
     budget_minutes: float | None
 
@@ -70,7 +70,8 @@ def choose_method(methods: Sequence[FineTuneMethod], circumstances: Circumstance
         return _probe(methods, f"{found.name} would take about {minutes:.1f} minutes of the budget of {at.budget_minutes:g}")
     layers = _layers(found, at.layers)
     enough = f"{each:.0f} labelled rows a class are enough to train"
-    return Chosen(found, f"{found.name}: {enough}, and of those listed it trains the fewest layers, {layers}")
+    fewest = f", and of those listed it trains the fewest layers, {layers}" if layers < math.inf else ""
+    return Chosen(found, f"{found.name}: {enough}{fewest}")
 
 
 def _probe(methods: Sequence[FineTuneMethod], why: str) -> Chosen:
@@ -83,14 +84,14 @@ def _probe(methods: Sequence[FineTuneMethod], why: str) -> Chosen:
     )
 
 
-def _layers(method: FineTuneMethod, depth: int) -> int:
-    """Layers that a training passes through."""
-    return int(getattr(method, "last_layers", None) or getattr(method, "layers", None) or depth)
+def _layers(method: FineTuneMethod, depth: int) -> float:
+    """Layers that a training passes through; infinity for all of a backbone whose layers are not found."""
+    return getattr(method, "last_layers", None) or getattr(method, "layers", None) or depth or math.inf
 
 
 def _minutes(method: FineTuneMethod, at: Circumstances) -> float | None:
     if at.forward_rows_per_second is None:
         return None
-    share = _layers(method, at.layers) / max(1, at.layers)
+    share = min(1.0, _layers(method, at.layers) / at.layers) if at.layers else 1.0
     passes = at.rows * int(getattr(method, "epochs", 1)) * share * PASSES_A_STEP
     return passes / at.forward_rows_per_second / 60

@@ -12,6 +12,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from rootstock import processes
 from rootstock.backbone import Encoder
 from rootstock.classifier import input_hash
+from rootstock.errors import ParamsError
 from rootstock.files import sha256_of_json
 from rootstock.finetuning.augment import augmented, check_augmentations
 from rootstock.finetuning.checkpoint import Checkpoint
@@ -178,11 +179,11 @@ def layers_of(model: Any) -> list[Any]:
     """The backbone's layers or stages, first to last; empty where they are not found."""
     import torch
 
-    encoder = getattr(model, "encoder", model)
-    for name in ("layer", "layers", "stages", "block", "h"):
-        found = getattr(encoder, name, None)
-        if isinstance(found, torch.nn.ModuleList):
-            return list(found)
+    for holder in (*(getattr(model, name, None) for name in ("encoder", "transformer", "model")), model):
+        for name in ("layer", "layers", "stages", "block", "h"):
+            found = getattr(holder, name, None)
+            if isinstance(found, torch.nn.ModuleList):
+                return list(found)
     return []
 
 
@@ -190,9 +191,14 @@ def by_depth(model: Any, *, decay: float, epochs_a_layer: int) -> tuple[Group, .
     """Every weight in a group for its layer, what lies before the first in one, what lies behind the last with the last.
 
     A layer's rate is ``decay`` times that of the layer above it. With ``epochs_a_layer`` the last layer is trained from the first
-    epoch on, the one below from that many epochs later, and so on.
+    epoch on, the one below from that many epochs later, and so on. Raises ParamsError where layers are to differ and are not found.
     """
     layers = layers_of(model) or [model]
+    if layers == [model] and (decay < 1 or epochs_a_layer):
+        raise ParamsError(
+            "finetuning: layers of this backbone cannot learn at rates or from epochs of their own, its layers are not found; "
+            "name the method full, with layer_decay: 1, or lora, with last_layers: null"
+        )
     placed = {id(parameter): depth for depth, layer in enumerate(layers, start=1) for parameter in layer.parameters()}
     before = _names_before(model)
     found: dict[int, list[Any]] = {}

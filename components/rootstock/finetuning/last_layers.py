@@ -22,6 +22,11 @@ class LastLayers(GradientMethod):
     def adapt(self, encoder: Encoder) -> Adapted:
         """The last layers move. Raises ParamsError if the backbone has fewer, or none that are found."""
         found = layers_of(encoder.model)
+        if not found:
+            raise ParamsError(
+                f"finetuning: last_layers.layers is {self.layers}, but of this backbone its layers are not found; name another "
+                "method, such as full, or lora with last_layers: null"
+            )
         if len(found) < self.layers:
             raise ParamsError(
                 f"finetuning: last_layers.layers is {self.layers}, but this backbone has {len(found)}; "
