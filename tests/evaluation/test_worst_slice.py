@@ -114,6 +114,11 @@ def test_numbers_are_cut_at_their_quantiles_and_names_are_not() -> None:
     }  # fmt: skip
 
 
+def test_a_class_that_looks_like_a_number_is_a_slice_of_its_own() -> None:
+    rows = pd.DataFrame({"id": [str(i) for i in range(100)], "label": [str(i % 10) for i in range(100)]})
+    assert [each.name for each in cut(rows, ("label",), bins=4, where="here")] == [f"label {digit}" for digit in range(10)]
+
+
 def test_every_row_is_in_one_slice_of_each_column() -> None:
     rows = drawn(9, 333).assign(**{"slice:age": np.arange(333) % 37})
     for column in ("label", "region", "age"):

@@ -55,11 +55,12 @@ def column_of(rows: pd.DataFrame, column: str, *, where: str) -> pd.Series:
 def cut(rows: pd.DataFrame, columns: Sequence[str], *, bins: int, where: str) -> list[Slice]:
     """A slice for each value of each column; numbers with more than ``bins`` values are cut at their quantiles.
 
-    A row without a value is in a slice of its own, ``without``. Raises DataError for an unknown column.
+    Classes are names, whatever they look like: each is a slice of its own. So are the rows without a value, ``without``. Raises
+    DataError for an unknown column.
     """
     found = []
     for column in columns:
-        names = value_names(column_of(rows, column, where=where), bins=bins)
+        names = value_names(column_of(rows, column, where=where), bins=None if column == LABEL else bins)
         found += [Slice(column, name, names == name) for name in sorted(set(names.tolist()))]
     return found
 

@@ -29,9 +29,9 @@ class WorstSlice(Gate):
     """The model's accuracy is in no slice of the test rows lower by ``margin`` or more than that of what it replaces.
 
     That is the champion, or the rung ``baseline`` where there is no champion that can be compared. Slices are the values of each
-    column in ``columns`` (``label``, ``length`` of texts, any in ``data.columns.keep``; null takes all there are), numbers cut
-    at their quantiles into ``bins``. Those with fewer than ``min_rows`` rows are judged together, column by column; if even those
-    together are fewer, they are named and not judged.
+    column in ``columns`` (``label``, ``length`` of texts, any in ``data.columns.keep``; null takes all there are); numbers other
+    than classes are cut at their quantiles into ``bins``. Those with fewer than ``min_rows`` rows are judged together, column by
+    column; if even those together are fewer, they are named and not judged.
 
     - Pass: in every slice judged, a loss of ``margin`` is excluded at level ``alpha`` (Tango's score test). Error rate: a model
       that is in truth worse by ``margin`` or more in one of them passes with a probability of about ``alpha`` at most, however many
