@@ -177,6 +177,29 @@ def test_labels_that_only_one_of_the_two_knows_are_no_obstacle(tmp_path: Path) -
     assert part.decide(report, swapped, level=0.01) == judged(rows, tmp_path, part, level=0.01)
 
 
+@pytest.mark.parametrize(("stray", "verdict"), [("model", "pass"), ("champion", "fail")])
+def test_stray_answers_of_a_class_that_one_of_the_two_knows_cost_no_more_than_other_errors(
+    stray: str, verdict: str, tmp_path: Path
+) -> None:
+    wrong = {name: 40 if name == stray else 200 for name in ("model", "champion")}
+    rows = table(np.arange(1000) % 4, {name: np.arange(1000) >= count for name, count in wrong.items()})
+    rows.loc[:9, f"predicted:{stray}"] = "z"
+    known = {"labels": tuple("abcdefgh"), "champion_labels": tuple("abcdefgh")}
+    known["labels" if stray == "model" else "champion_labels"] += ("z",)
+    report = report_of(table(np.arange(8) % 4, {"model": np.ones(8, dtype=bool)}), folder=tmp_path, champion=True)
+    assert gate(measure="macro_f1").decide(report.model_copy(update=known), rows, level=0.01).verdict == verdict
+
+
+def test_macro_f1_against_the_champion_is_the_mean_over_the_classes_both_know() -> None:
+    rows = drawn_rows(6, 200, model=0.8, champion=0.6)
+    rows.loc[:9, "predicted:model"] = "z"
+    pair = paired_statistics("macro_f1", rows, labels=(*LABELS, "z"), champion_labels=LABELS, inflation=1.0)
+    expected = [
+        f1_score(rows["label"], rows[f"predicted:{name}"], labels=list("abcde"), average="macro") for name in ("model", "champion")
+    ]
+    assert pair.advantage == pytest.approx(expected[0] - expected[1])
+
+
 @pytest.mark.parametrize(("n", "level"), [(60, 0.05), (400, 0.05), (400, 0.01)])
 def test_candidates_no_better_are_promoted_no_more_often_than_the_level(n: int, level: float, tmp_path: Path) -> None:
     rng = np.random.default_rng(n)

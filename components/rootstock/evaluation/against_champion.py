@@ -50,8 +50,8 @@ class AgainstChampion(Gate):
     probability of at most ``gates.alpha``.
 
     - accuracy: exact one-sided McNemar test (1947); Tango's score limits (Statistics in Medicine 17, 1998).
-    - macro_f1, log_loss (``margin`` in nats): the swap test and the bootstrap limits of ``paired_measures``. The bootstrap's are
-      approximate, and with fewer than 30 rows the answer is "inconclusive".
+    - macro_f1 (over the classes that both know), log_loss (``margin`` in nats): the swap test and the bootstrap limits of
+      ``paired_measures``. The bootstrap's are approximate, and with fewer than 30 rows the answer is "inconclusive".
 
     Fails when the model is shown to be worse, at the same level (for non-inferiority: worse by more than ``margin``). Two models
     that answer every row alike are "inconclusive" under superiority: the champion stays. Without a champion the gate passes; with

@@ -88,11 +88,14 @@ def accuracy(answers: Answers, *, confidence: float) -> Interval:
     return Interval(right / n, float(low[0]), float(high[0]))
 
 
-def macro_f1(answers: Answers) -> Statistic:
-    """Mean F1 over the classes that occur, in the truth or in the predictions."""
+def macro_f1(answers: Answers, *, of: Sequence[int] | None = None) -> Statistic:
+    """Mean F1 over the classes that occur, in the truth or in the predictions; ``of`` names those to count, None all.
+
+    An answer that is none of those counted costs the true class its recall, and nothing else.
+    """
     import numpy as np
 
-    classes = np.arange(answers.probabilities.shape[1])
+    classes = np.arange(answers.probabilities.shape[1]) if of is None else np.array(of)
     true = answers.truth[:, None] == classes
     said = answers.predicted[:, None] == classes
 

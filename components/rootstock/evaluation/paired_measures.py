@@ -57,9 +57,10 @@ class PairedStatistics:
 def paired_statistics(
     measure: OtherMeasure, rows: pd.DataFrame, *, labels: Sequence[str], champion_labels: Sequence[str], inflation: float
 ) -> PairedStatistics:
-    """The measure of ``model`` and ``champion`` on rows that both answered, over the classes that either knows.
+    """The measure of ``model`` and ``champion`` on rows that both answered, whose classes both know.
 
-    Sorted by id first, so that the draws do not depend on the order of the rows.
+    Macro F1 is that of these classes: one that a single model knows has no row here, so that its F1 would be 0 by construction, and
+    a stray answer cost as much as a class. Sorted by id first, so that the draws do not depend on the order of the rows.
     """
     ordered = rows.sort_values("id")
     classes = [*labels, *(label for label in champion_labels if label not in labels)]
@@ -76,9 +77,11 @@ def paired_statistics(
             found[:, [place[label] for label in known]] = np.vstack(ordered[f"probabilities:{name}"].tolist())
         return Answers(truth.astype(np.int64), found)
 
-    statistic = macro_f1 if measure == "macro_f1" else log_loss
     models = answers("model", labels), answers("champion", champion_labels)
-    return PairedStatistics(statistic(models[0]), statistic(models[1]), 1 if measure == "macro_f1" else -1, inflation)
+    if measure == "log_loss":
+        return PairedStatistics(log_loss(models[0]), log_loss(models[1]), -1, inflation)
+    both = [place[label] for label in labels if label in champion_labels]
+    return PairedStatistics(macro_f1(models[0], of=both), macro_f1(models[1], of=both), 1, inflation)
 
 
 def draws_for(level: float) -> int:
