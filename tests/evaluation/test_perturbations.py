@@ -100,8 +100,19 @@ def test_blanks_change_nothing_but_blanks() -> None:
     assert found != TEXTS
 
 
-@pytest.mark.parametrize(("text", "cut"), [("a b c d", "a b"), ("a b c", "a b"), ("a", "a"), ("", ""), (" a\tb ", "a")])
+@pytest.mark.parametrize(
+    ("text", "cut"), [("a b c d", "a b"), ("a b c", "a b"), ("a", "a"), ("", ""), (" ", " "), (" a\tb ", " a")]
+)
 def test_truncation_keeps_the_first_words_and_at_least_one(text: str, cut: str) -> None:
+    assert Truncation(share=0.5).perturb([text], seed=0) == [cut]
+
+
+def test_truncation_leaves_what_stands_between_the_words_kept_as_it_stood() -> None:
+    assert Truncation(share=0.75).perturb(["a\n\nb\t c  d"], seed=0) == ["a\n\nb\t c"]
+
+
+@pytest.mark.parametrize(("text", "cut"), [("机器学习很有用", "机器学习"), (" 学习 ", " 学"), ("学", "学")])
+def test_truncation_cuts_a_text_without_blanks_by_its_characters(text: str, cut: str) -> None:
     assert Truncation(share=0.5).perturb([text], seed=0) == [cut]
 
 

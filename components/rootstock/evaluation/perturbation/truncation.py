@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -12,7 +13,10 @@ from rootstock.part import Perturbation
 
 
 class Truncation(Perturbation):
-    """The first ``share`` of the words stays, one at least, as they stood."""
+    """The first ``share`` of the words stays, one at least, as they stood; of a text of one word, that share of its characters.
+
+    Chinese, Japanese and Thai are written without blanks: a text may then be one word.
+    """
 
     name: Literal["truncation"] = "truncation"
     reads: ClassVar[str] = "text"
@@ -22,6 +26,8 @@ class Truncation(Perturbation):
         return [self._cut(text) for text in inputs]
 
     def _cut(self, text: str) -> str:
-        words = text.split()
-        kept = max(1, math.ceil(self.share * len(words)))
-        return " ".join(words[:kept]) if kept < len(words) else text
+        ends = [match.end() for match in re.finditer(r"\S+", text)]
+        if len(ends) < 2:
+            ends = [match.end() for match in re.finditer(r"\S", text)]
+        kept = max(1, math.ceil(self.share * len(ends)))
+        return text[: ends[kept - 1]] if kept < len(ends) else text
