@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from evaluation_worlds import report_of, table, world
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from rootstock.errors import DataError
 from rootstock.evaluation.budgets import Budgets
@@ -103,8 +104,14 @@ def test_a_report_without_the_measure_is_an_error(report: Report) -> None:
 def perturbed(rows: int, *, lost: Mapping[str, int], clean: float = 0.9) -> pd.DataFrame:
     """The model right on a share of the rows, and wrong on so many more under each perturbation."""
     right = np.arange(rows) < clean * rows
-    masks = {"model": right} | {f"model~{name}": right & (np.arange(rows) >= count) for name, count in lost.items()}
-    return table(np.arange(rows) % 4, masks)
+    return under(right, {name: right & (np.arange(rows) >= count) for name, count in lost.items()})
+
+
+def under(right: NDArray[np.bool_], masks: Mapping[str, NDArray[np.bool_]], *, changed: int | None = None) -> pd.DataFrame:
+    """The model right on some rows, and on others under each perturbation, which changed the first so many of them, None all."""
+    rows = table(np.arange(len(right)) % 4, {"model": right} | {f"model~{name}": mask for name, mask in masks.items()})
+    is_changed = np.arange(len(right)) < (len(right) if changed is None else changed)
+    return rows.assign(**{f"changed:model~{name}": is_changed for name in masks})
 
 
 def test_a_small_drop_passes_and_a_large_one_fails_naming_the_perturbation(report: Report) -> None:
@@ -129,6 +136,27 @@ def test_three_rows_are_inconclusive_whatever_they_say(report: Report) -> None:
     answer = ask(Robustness(at_most={"typos": 0.9}, alpha=0.05), report(rows), rows)
     assert answer.verdict == "inconclusive"
     assert "3 tested rows are too few" in answer.reason
+
+
+@pytest.mark.parametrize(("changed", "verdict"), [(0, "inconclusive"), (29, "inconclusive"), (30, "inconclusive"), (31, "pass")])
+def test_a_perturbation_that_changed_no_more_rows_than_may_drop_is_no_test(report: Report, changed: int, verdict: str) -> None:
+    right = np.ones(300, dtype=bool)
+    rows = under(right, {"blanks": right}, changed=changed)
+    answer = ask(Robustness(at_most={"blanks": 0.1}, alpha=0.05), report(rows), rows)
+    assert answer.verdict == verdict
+    assert (f"blanks changed {changed} of 300 rows" in answer.reason) == (verdict == "inconclusive")
+
+
+def test_a_drop_on_the_few_rows_that_were_changed_fails_all_the_same(report: Report) -> None:
+    right = np.ones(300, dtype=bool)
+    rows = under(right, {"blanks": np.arange(300) >= 25}, changed=25)
+    assert ask(Robustness(at_most={"blanks": 0.02}, alpha=0.05), report(rows), rows).verdict == "fail"
+
+
+def test_a_table_that_does_not_say_which_rows_were_changed_is_an_error(report: Report) -> None:
+    rows = perturbed(60, lost={"typos": 0}).drop(columns="changed:model~typos")
+    with pytest.raises(DataError, match="expected the column 'changed:model~typos', found none; run the evaluate stage again"):
+        ask(Robustness(at_most={"typos": 0.1}, alpha=0.05), report(rows), rows)
 
 
 def test_a_perturbation_that_was_not_asked_is_an_error_with_the_nearest(report: Report) -> None:
@@ -165,10 +193,8 @@ def test_a_model_that_loses_nothing_passes_at_the_rows_it_needs(report: Report) 
     passed = 0
     for _ in range(100):
         right = draw.random(rows) < 0.5
-        masks = {"model": right}
-        for name in gate.at_most:
-            masks[f"model~{name}"] = np.where(draw.random(rows) < 0.05, ~right, right)
-        passed += gate.decide(base, table(np.arange(rows) % 4, masks), level=0.001).verdict == "pass"
+        masks = {name: np.where(draw.random(rows) < 0.05, ~right, right) for name in gate.at_most}
+        passed += gate.decide(base, under(right, masks), level=0.001).verdict == "pass"
     assert passed >= 72
 
 
@@ -180,12 +206,11 @@ def test_a_drop_of_just_what_is_allowed_passes_or_fails_rarely(drop: float, most
     base = report()
     for _ in range(100):
         right = draw.random(400) < 0.8
-        masks = {"model": right}
+        masks = {}
         for name in gate.at_most:
             flipped = draw.random(400)
-            masks[f"model~{name}"] = np.where(right, flipped >= 0.15, flipped < 0.1)
-        rows = table(np.arange(400) % 4, masks)
-        found.append(gate.decide(base, rows, level=0.001).verdict)
+            masks[name] = np.where(right, flipped >= 0.15, flipped < 0.1)
+        found.append(gate.decide(base, under(right, masks), level=0.001).verdict)
     # The true drop is 0.8 * 0.15 - 0.2 * 0.1 = 0.1. A hundred sets tell a rate of 5% to within 4.3 points.
     for verdict, rate in most.items():
         assert found.count(verdict) / 100 <= rate + 0.043

@@ -173,6 +173,12 @@ def test_the_model_is_asked_about_the_changed_rows() -> None:
     assert perturbed_columns(model, rows_of(["x y"]), labels=("a", "b"), perturbations=[], seed=0) == []
 
 
+def test_each_row_says_whether_it_was_changed() -> None:
+    model: Any = Shouting()
+    found = perturbed_columns(model, rows_of(["x y", "Z"]), labels=("a", "b"), perturbations=OF_TEXTS[1:2], seed=0)[0]
+    assert list(found["changed:model~letter_case"]) == [True, False]
+
+
 def test_what_becomes_of_a_row_does_not_depend_on_its_neighbours() -> None:
     seen: list[list[str]] = []
     model: Any = SimpleNamespace(labels=("a", "b"), predict=lambda inputs: seen.append(inputs) or Shouting().predict(inputs))

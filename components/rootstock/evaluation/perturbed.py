@@ -21,10 +21,10 @@ UNDER = "~"
 def perturbed_columns(
     model: Classifier, test: pd.DataFrame, *, labels: Sequence[str], perturbations: Sequence[Perturbation], seed: int
 ) -> list[pd.DataFrame]:
-    """``predicted:model~NAME`` and ``probability:model~NAME`` for n rows under each perturbation; nothing for none.
+    """``predicted:``, ``probability:`` and ``changed:model~NAME`` for n rows under each perturbation; nothing for none.
 
-    A row's change depends on the seed, the perturbation and the row's id, not on the rows beside it. Raises DataError for
-    probabilities that are none.
+    Changed is an input that is not what it was; an image is written anew, and always counts as such. A row's change depends on the
+    seed, the perturbation and the row's id, not on the rows beside it. Raises DataError for probabilities that are none.
     """
     place = [model.labels.index(label) for label in labels]
     ids = list(test["id"])
@@ -38,5 +38,7 @@ def perturbed_columns(
         probabilities = checked_probabilities(
             model.predict(inputs).probabilities, ids=ids, classes=len(model.labels), where=f"model under {each.name}"
         )
-        found.append(answer_columns(f"model{UNDER}{each.name}", probabilities[:, place], labels))
+        name = f"model{UNDER}{each.name}"
+        changed = [given != value for given, value in zip(inputs, test["input"], strict=True)]
+        found.append(answer_columns(name, probabilities[:, place], labels).assign(**{f"changed:{name}": changed}))
     return found

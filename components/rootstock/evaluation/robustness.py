@@ -36,7 +36,8 @@ class Robustness(Gate):
       of them passes with a probability of ``alpha`` at most.
     - Fail: under one the drop is larger than allowed, by the score test with Holm's correction over the perturbations: a model that
       in truth drops by no more under any fails with a probability of ``alpha`` at most.
-    - Inconclusive between, and with fewer than 30 rows.
+    - Inconclusive between, with fewer than 30 rows, and instead of a pass under a perturbation that changed fewer than 30 rows, or
+      no larger a share of them than may drop: what is not changed cannot be lost.
 
     Out of fold the rows are those that the model learned from, so what is judged is how it holds on to known answers.
     """
@@ -54,7 +55,7 @@ class Robustness(Gate):
             return GateResult(
                 gate=self.name, verdict="pass", observed="not asked", required=required, reason="the params set no limit"
             )
-        answers = self._judge(pairs)
+        answers = self._judge(pairs, self._changed(rows))
         verdicts = {verdict for verdict, _ in answers.values()}
         verdict: Verdict = "fail" if "fail" in verdicts else "inconclusive" if "inconclusive" in verdicts else "pass"
         return GateResult(
@@ -104,21 +105,33 @@ class Robustness(Gate):
         right = rows[f"predicted:{clean}"].to_numpy() == label
         return {name: pair_of(right, rows[f"{prefix}{name}"].to_numpy() == label) for name in self._limits}
 
-    def _judge(self, pairs: Mapping[str, Pair]) -> dict[str, tuple[Verdict, str]]:
+    def _changed(self, rows: pd.DataFrame) -> dict[str, int]:
+        """Perturbation -> how many rows it changed at all."""
+        columns = {name: f"changed:model{UNDER}{name}" for name in self._limits}
+        if missing := [column for column in columns.values() if column not in rows]:
+            raise DataError(f"gate {self.name}: expected the column '{missing[0]}', found none; run the evaluate stage again")
+        return {name: int(rows[column].sum()) for name, column in columns.items()}
+
+    def _judge(self, pairs: Mapping[str, Pair], changed: Mapping[str, int]) -> dict[str, tuple[Verdict, str]]:
         larger = [
             1 - NormalDist().cdf(float(score_statistic(pair.wins, pair.losses, pair.n, self._limits[name])))
             for name, pair in pairs.items()
         ]
         p_values = dict(zip(pairs, holm(larger), strict=True))
-        return {name: self._one(name, pair, p_values[name]) for name, pair in pairs.items()}
+        return {name: self._one(name, pair, p_values[name], changed[name]) for name, pair in pairs.items()}
 
-    def _one(self, name: str, pair: Pair, p_value: float) -> tuple[Verdict, str]:
+    def _one(self, name: str, pair: Pair, p_value: float, changed: int) -> tuple[Verdict, str]:
         limit, shown = self._limits[name], self._shown(pair)
         _, high = score_interval(pair, confidence=1 - 2 * self.alpha)
         if pair.n < FEWEST_ROWS:
             return (
                 "inconclusive",
                 f"{pair.n} tested rows are too few to tell; about {FEWEST_ROWS - pair.n} more would be a beginning",
+            )
+        if high <= limit and (changed < FEWEST_ROWS or changed <= limit * pair.n):
+            return (
+                "inconclusive",
+                f"{name} changed {changed} of {pair.n} rows, too few for a test; take one that changes more",
             )
         if high <= limit:
             return "pass", f"{name} costs {shown}, at most {limit:g}"

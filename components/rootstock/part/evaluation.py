@@ -58,8 +58,9 @@ class Gate(Part, ABC):
         ``rows`` holds the n test rows: ``id``, ``label``, ``predicted:NAME`` and ``probability:NAME`` (of the predicted label) for
         ``model``, baselines and ``champion`` (null where it was not asked); ``probabilities:NAME``, lists in the order of
         ``report.labels`` for ``model`` and of ``report.champion_labels`` for ``champion``; ``predicted:model~NAME`` for each of
-        ``evaluation.perturbations``; ``probabilities:reloaded`` where ``report.reloading`` says that the shipped model answered;
-        ``slice:COLUMN`` for each column of the data that ``data.columns.keep`` names, and ``slice:length`` of texts.
+        ``evaluation.perturbations``, and ``changed:model~NAME``, whether it changed the row at all;
+        ``probabilities:reloaded`` where ``report.reloading`` says that the shipped model answered; ``slice:COLUMN`` for each column
+        of the data that ``data.columns.keep`` names, and ``slice:length`` of texts.
 
         ``level`` is this look's share of the panel's error rate (see ``Looks``): the chance at which a gate may let a candidate
         pass that is no better than the champion. Zero means that the year's share is spent, and nothing can be shown.
