@@ -86,6 +86,32 @@ def test_all_right_still_leaves_doubt_with_few_rows() -> None:
     assert found["macro_f1"].low < 0.85
 
 
+def oversure(rng: np.random.Generator, rows: int, *, accuracy: float, stated: float = 0.9985) -> Answers:
+    """A model of four classes that states the same for every answer."""
+    truth = rng.integers(0, 4, rows)
+    said = np.where(rng.random(rows) < accuracy, truth, (truth + 1) % 4)
+    return Answers(truth, np.where(said[:, None] == np.arange(4), stated, (1 - stated) / 3))
+
+
+def test_all_right_still_leaves_doubt_about_what_is_stated() -> None:
+    answers = oversure(np.random.default_rng(0), 40, accuracy=1.0)
+    found = measure_models({"m": answers}, **SETTINGS)["m"]
+    assert found["calibration_error"].high == pytest.approx(0.9985 - found["accuracy"].low)
+    assert found["brier"].high == pytest.approx((1 - found["accuracy"].low) * 2, rel=0.01)
+
+
+@pytest.mark.parametrize(("rows", "accuracy"), [(30, 0.93), (60, 0.94), (100, 0.94)])
+def test_an_oversure_model_is_within_a_limit_it_exceeds_no_more_often_than_promised(rows: int, accuracy: float) -> None:
+    rng, within = np.random.default_rng(0), {"calibration_error": 0, "brier": 0}
+    limits = {"calibration_error": 0.9985 - accuracy, "brier": 2 * (1 - accuracy) * 0.9985**2}
+    for _ in range(200):
+        found = measure_models({"m": oversure(rng, rows, accuracy=accuracy)}, **{**SETTINGS, "draws": 200})["m"]
+        for name, limit in limits.items():
+            within[name] += found[name].high < 0.98 * limit
+    # 200 sets tell a rate of 2.5% to within 2.2 points.
+    assert all(count / 200 <= 0.025 + 0.022 for count in within.values()), within
+
+
 def test_one_row_is_measured_without_a_crash() -> None:
     found = measure_models({"m": world(np.random.default_rng(0), 1)}, **SETTINGS)["m"]
     assert all(np.isfinite([m.value, m.low, m.high]).all() for m in found.values())

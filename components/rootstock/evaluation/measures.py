@@ -68,12 +68,14 @@ def measure_models(
         f1 = widened(intervals[f"macro_f1 {name}"], answers, confidence=confidence)
         error = intervals[f"calibration_error {name}"]
         error = down_to_zero(error, answers.stated, bins=bins, confidence=confidence, draws=draws, seed=seed)
+        error = up_to_the_gap(error, answers, confidence=confidence)
+        distance = up_to_unseen_errors(intervals[f"brier {name}"], answers, confidence=confidence)
         n = len(answers.truth)
         found[name] = {
             "accuracy": _measure(accuracy(answers, confidence=confidence), n, "share", higher=True),
             "macro_f1": _measure(f1, n, "share", higher=True),
             "log_loss": _measure(intervals[f"log_loss {name}"], n, "nats", higher=False),
-            "brier": _measure(intervals[f"brier {name}"], n, "squared distance", higher=False),
+            "brier": _measure(distance, n, "squared distance", higher=False),
             "calibration_error": _measure(error, n, "share", higher=False),
         }
     return found
@@ -151,6 +153,31 @@ def brier(answers: Answers) -> Statistic:
     truth = answers.truth[:, None] == np.arange(answers.probabilities.shape[1])
     distances = ((answers.probabilities - truth) ** 2).sum(axis=1)
     return Statistic(distances[:, None], lambda totals, rows: totals[:, 0] / rows)
+
+
+def up_to_the_gap(interval: Interval, answers: Answers, *, confidence: float) -> Interval:
+    """A calibration error's interval that reaches up to the gap between what is stated and what Wilson's limits leave possible.
+
+    The error is at least |mean stated probability - accuracy|. With nearly all rows right the bootstrap hardly varies: over-sure
+    models with an error just above .05 seemed to be below in 5-13% of simulations with 30 to 100 rows where this leaves 1% at most.
+    """
+    found, stated = accuracy(answers, confidence=confidence), float(answers.stated.mean())
+    return Interval(interval.value, interval.low, max(interval.high, stated - found.low, found.high - stated))
+
+
+def up_to_unseen_errors(interval: Interval, answers: Answers, *, confidence: float) -> Interval:
+    """A Brier score's interval that reaches up to what it costs if the accuracy is only Wilson's lower limit.
+
+    What a wrong row costs is taken from those there are, and one more that stands for those not seen: any row, its true class any
+    that was not predicted.
+    """
+    found = accuracy(answers, confidence=confidence)
+    costs, right = brier(answers).columns[:, 0], answers.correct
+    squares = (answers.probabilities**2).sum(axis=1)
+    unseen = squares + 1 - 2 * (1 - answers.stated) / max(answers.probabilities.shape[1] - 1, 1)
+    wrong = (costs[~right].sum() + unseen.mean()) / ((~right).sum() + 1)
+    more = wrong - (costs[right].mean() if right.any() else 0.0)
+    return Interval(interval.value, interval.low, max(interval.high, min(2.0, interval.value + (found.value - found.low) * more)))
 
 
 def class_measures(answers: Answers, labels: Sequence[str], *, confidence: float) -> dict[str, dict[str, Measure]]:
