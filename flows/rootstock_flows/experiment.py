@@ -57,7 +57,7 @@ def reliability_csv(report: EvalReport, *, bins: int) -> str:
     from rootstock.report.predictions import calibration, read_predictions
 
     predictions = read_predictions(report)
-    found = calibration(predictions, bins=bins, confidence=0.95) if predictions else ()
+    found = calibration(predictions, bins=bins, confidence=0.95, inflation=report.variance_inflation) if predictions else ()
     return _csv(("stated", "right", "rows"), [(f"{b.confidence:.6f}", f"{b.accuracy:.6f}", b.rows) for b in found])
 
 

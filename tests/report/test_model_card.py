@@ -10,6 +10,7 @@ import pytest
 from huggingface_hub import ModelCard
 from rootstock.report.markdown import cell, table
 from rootstock.report.model_card import model_card, write_model_card
+from rootstock.report.slices import slice_accuracies
 
 
 def card_of(run) -> ModelCard:
@@ -90,6 +91,16 @@ def test_slices_of_the_test_rows_are_listed_the_least_accurate_first(build_run):
     frame.to_parquet(path)
     text = card_of(run).text
     assert text.index("| region | south | 0.0") < text.index("| region | north | 100.0")
+
+
+def test_slices_of_rows_out_of_fold_are_as_uncertain_as_fewer_independent_rows(build_run):
+    run = build_run()
+    path = Path(run.evaluation.predictions.path)
+    pd.read_parquet(path).assign(**{"slice:region": "north"}).to_parquet(path)
+    (alone,) = slice_accuracies(run.evaluation)
+    (together,) = slice_accuracies(run.evaluation.model_copy(update={"variance_inflation": 4.0}))
+    assert together.low < alone.low < alone.high < together.high
+    assert (together.rows, together.accuracy) == (alone.rows, alone.accuracy)
 
 
 def test_a_run_that_registered_nothing_has_no_card(build_run):

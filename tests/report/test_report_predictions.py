@@ -18,17 +18,26 @@ def answered(*rows: tuple[str, str, float]) -> Predictions:
 
 def test_every_row_falls_into_one_bin_edges_to_the_lower_one() -> None:
     rows = answered(("a", "a", 0.0), ("a", "a", 0.1), ("a", "b", 0.3), ("a", "a", 0.31), ("a", "a", 1.0))
-    bins = calibration(rows, bins=10, confidence=0.95)
+    bins = calibration(rows, bins=10, confidence=0.95, inflation=1.0)
     assert [(round(each.low, 1), each.rows) for each in bins] == [(0.0, 2), (0.2, 1), (0.3, 1), (0.9, 1)]
 
 
 def test_a_bin_holds_its_mean_probability_and_share_right() -> None:
-    (held,) = calibration(answered(("a", "a", 0.92), ("a", "b", 0.98)), bins=10, confidence=0.95)
+    (held,) = calibration(answered(("a", "a", 0.92), ("a", "b", 0.98)), bins=10, confidence=0.95, inflation=1.0)
     assert (held.confidence, held.accuracy) == pytest.approx((0.95, 0.5))
 
 
 def test_a_probability_that_is_not_a_number_is_left_out() -> None:
-    assert calibration(answered(("a", "a", float("nan"))), bins=10, confidence=0.95) == ()
+    assert calibration(answered(("a", "a", float("nan"))), bins=10, confidence=0.95, inflation=1.0) == ()
+
+
+def test_bins_of_dependent_rows_are_as_wide_as_those_of_fewer_independent_ones() -> None:
+    four = [("a", "a", 0.95)] * 3 + [("a", "b", 0.95)]
+    (narrow,), (wide,) = (calibration(answered(*(four * 8)), bins=10, confidence=0.95, inflation=each) for each in (1.0, 4.0))
+    (fewer,) = calibration(answered(*(four * 2)), bins=10, confidence=0.95, inflation=1.0)
+    assert wide.interval == pytest.approx(fewer.interval)
+    assert wide.interval[0] < narrow.interval[0] < narrow.interval[1] < wide.interval[1]
+    assert (wide.rows, wide.accuracy) == (narrow.rows, narrow.accuracy)
 
 
 def test_mistakes_come_surest_first_and_right_rows_never() -> None:

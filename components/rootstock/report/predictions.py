@@ -107,8 +107,11 @@ def _models(columns: Iterable[Any], kind: str) -> list[str]:
     return [str(name).partition(":")[2] for name in columns if str(name).startswith(f"{kind}:")]
 
 
-def calibration(predictions: Predictions, *, bins: int, confidence: float) -> tuple[Bin, ...]:
-    """Equal-width bins of the model's stated probability, the empty ones left out, with Wilson intervals."""
+def calibration(predictions: Predictions, *, bins: int, confidence: float, inflation: float) -> tuple[Bin, ...]:
+    """Equal-width bins of the model's stated probability, the empty ones left out, with Wilson intervals.
+
+    As for ``rows / inflation`` independent rows (see ``EvalReport.variance_inflation``).
+    """
     from statsmodels.stats.proportion import proportion_confint
 
     rows: dict[int, list[tuple[float, bool]]] = {}
@@ -123,7 +126,9 @@ def calibration(predictions: Predictions, *, bins: int, confidence: float) -> tu
             len(held),
             sum(stated for stated, _ in held) / len(held),
             sum(right for _, right in held) / len(held),
-            proportion_confint(sum(right for _, right in held), len(held), alpha=1 - confidence, method="wilson"),
+            proportion_confint(
+                sum(right for _, right in held) / inflation, len(held) / inflation, alpha=1 - confidence, method="wilson"
+            ),
         )
         for index, held in sorted(rows.items())
     )

@@ -18,7 +18,7 @@ class SliceAccuracy:
     rows: int
     accuracy: float
     low: float
-    """of a 95 % Wilson interval"""
+    """of a 95 % Wilson interval, as for ``rows`` / variance inflation independent rows"""
     high: float
 
 
@@ -35,7 +35,8 @@ def slice_accuracies(report: EvalReport) -> tuple[SliceAccuracy, ...]:
     found = []
     for name in (column for column in frame.columns if column.startswith(SLICE)):
         for given, held in right.groupby(frame[name].astype(str)):
-            low, high = proportion_confint(int(held.sum()), len(held), alpha=0.05, method="wilson")
+            counts = held.sum() / report.variance_inflation, len(held) / report.variance_inflation
+            low, high = proportion_confint(*counts, alpha=0.05, method="wilson")
             found.append(
                 SliceAccuracy(name.removeprefix(SLICE), str(given), len(held), float(held.mean()), float(low), float(high))
             )

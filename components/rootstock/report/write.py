@@ -21,7 +21,7 @@ from rootstock.report.lineage import lineage
 from rootstock.report.page import render
 from rootstock.report.paired import Difference, paired_difference
 from rootstock.report.past import realised_choices, record_of, this_choice
-from rootstock.report.predictions import MODEL, Predictions, calibration, mistakes, read_predictions
+from rootstock.report.predictions import MODEL, Bin, Predictions, calibration, mistakes, read_predictions
 from rootstock.report.ranked import ranked
 from rootstock.report.run_records import GUARD, RunRecords
 from rootstock.report.transfer import sentence_of, settled
@@ -152,7 +152,9 @@ def _evaluated(run: RunRecords, predictions: Predictions | None, confidence: flo
     if report is None:
         return {}
     bins = int(run.setting("evaluation", "calibration_bins", otherwise=10))
-    binned = calibration(predictions, bins=bins, confidence=confidence) if predictions is not None else ()
+    binned: tuple[Bin, ...] = ()
+    if predictions is not None:
+        binned = calibration(predictions, bins=bins, confidence=confidence, inflation=report.variance_inflation)
     accuracy = report.measures.get("accuracy")
     return {
         "measured_on": report.measured_on(accuracy.n) if accuracy is not None else f"{run.tested_row}s",
