@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -136,6 +138,91 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
     with pytest.raises(DataError, match="empty folder"):
         put(tmp_path, frame_of("x"))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def own_repository(path: Path, *, commit: bool) -> Path:
+    """A git repository that somebody has already, with a file in it."""
+    subprocess.run(["git", "init", "-q", str(path)], check=True)
+    (path / "mine.txt").write_text("x")
+    repository.git(path, "add", "mine.txt")
+    if commit:
+        repository.git(path, "-c", "user.name=me", "-c", "user.email=me@localhost", "commit", "-qm", "Mine")
+    return path
+
+
+@contextlib.contextmanager
+def killed_at(monkeypatch, step: str) -> Iterator[None]:
+    """What is called inside ends at this step as by a kill: nothing is cleared away."""
+
+    def killed(*arguments, **options):
+        raise KeyboardInterrupt
+
+    real = repository.git
+    with monkeypatch.context() as patch:
+        if step == "dvc init":
+            patch.setattr("dvc.repo.Repo.init", lambda path: (Path(path) / ".dvc" / "tmp").mkdir(parents=True) or killed())
+        elif step == "write config":
+            patch.setattr(registry, "write_text", killed)
+        else:
+            patch.setattr(repository, "git", lambda path, *rest: killed() if rest[0] == step else real(path, *rest))
+        with pytest.raises(KeyboardInterrupt):
+            yield
+
+
+#: What making a registry comes to in turn; those of git by the name of its command.
+CREATION = ("config", "dvc init", "write config", "commit")
+
+
+@pytest.mark.parametrize("step", CREATION)
+def test_a_registry_that_a_kill_left_half_made_is_made_by_the_same_command(tmp_path, monkeypatch, step):
+    with killed_at(monkeypatch, step):
+        put(tmp_path / "data", frame_of("x"))
+    for name in ("index.lock", "config.lock"):  # git leaves these where it is killed itself
+        (tmp_path / "data" / ".git" / name).touch()
+    assert put(tmp_path / "data", frame_of("x")).revision == "news/v1"
+    assert repository.git(tmp_path / "data", "log", "--format=%s").splitlines()[-1] == "Create the data registry"
+
+
+def test_a_git_repository_that_a_full_disk_left_half_made_is_made_anew(tmp_path):
+    (tmp_path / "data" / ".git" / "refs").mkdir(parents=True)
+    assert put(tmp_path / "data", frame_of("x")).revision == "news/v1"
+
+
+@pytest.mark.parametrize("step", CREATION[1:])
+def test_a_kill_leaves_a_repository_of_ones_own_in_which_the_same_command_succeeds(tmp_path, monkeypatch, step):
+    path = own_repository(tmp_path / "data", commit=True)
+    for key, value in repository.IDENTITY.items():
+        repository.git(path, "config", key, value)
+    with killed_at(monkeypatch, step):
+        put(path, frame_of("x"))
+    assert put(path, frame_of("x")).revision == "news/v1"
+    assert (path / "mine.txt").read_text() == "x"
+
+
+@pytest.mark.parametrize("file", ["mine.txt", ".dvc/config", ".dvc/cache/x"])
+def test_a_git_repository_of_ones_own_without_a_commit_is_left_alone(tmp_path, file):
+    path = tmp_path / "data"
+    subprocess.run(["git", "init", "-q", str(path)], check=True)
+    (path / file).parent.mkdir(parents=True, exist_ok=True)
+    (path / file).write_text("x")
+    repository.git(path, "add", file)
+    before = repository.git(path, "status", "--porcelain", "-uall")
+    with pytest.raises(DataError, match="expected a data registry or an empty folder, found other files"):
+        put(path, frame_of("x"))
+    assert repository.git(path, "status", "--porcelain", "-uall") == before
+    assert (path / file).read_text() == "x"
+
+
+def test_three_first_additions_at_once_all_succeed(tmp_path):
+    code = (
+        "import pathlib, sys; from rootstock.data import registry; from rootstock.data.rows import make_frame\n"
+        "registry.add(pathlib.Path(sys.argv[1]), sys.argv[2], make_frame(['p', 'q'], ['a', 'b']), card={'modality': 'text'})"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    names = ["one", "two", "three"]
+    adding = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "data"), name], env=environment) for name in names]
+    assert [process.wait() for process in adding] == [0, 0, 0]
+    assert set(registry.list_versions(tmp_path / "data")) == set(names)
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", "x.lock", "-x"])

@@ -12,6 +12,7 @@ import io
 import json
 import logging
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,27 +151,59 @@ def _revision(registry: Path, name: str, tag: str, *, rev: str) -> DatasetRevisi
 
 
 def _create(registry: Path) -> None:
-    """Make the registry, and DVC's store beside it, unless it is there."""
-    if repository.is_repository(registry) and (registry / ".dvc").is_dir():
+    """Make the registry, and DVC's store beside it, unless it is there; what a kill or a full disk left half made is made anew."""
+    if _is_made(registry):
         return
-    if registry.is_dir() and not repository.is_repository(registry) and any(registry.iterdir()):
-        raise DataError(
-            f"{registry}: expected a data registry or an empty folder, found other files; name another folder in data.registry"
-        )
-    with storage_errors(registry):
-        if not repository.is_repository(registry):
-            repository.create(registry)
+    with storage_errors(registry), repository.locked_to_create(registry):
+        if _is_made(registry):  # by the process that was waited for
+            return
+        _make_repository(registry)
         with _dvc_errors(registry):
             from dvc.repo import Repo
 
             logging.getLogger("dvc.repo.init").setLevel(logging.WARNING)  # it tells what this function does anyway
             Repo.init(str(registry)).close()
-        store = f"../../{registry.resolve().name}-store"  # DVC reads it relative to the folder of this file
-        write_text(
-            registry / ".dvc" / "config",
-            f"[core]\n    analytics = false\n    autostage = false\n    remote = store\n['remote \"store\"']\n    url = {store}\n",
-        )
+        write_text(registry / ".dvc" / "config", _config(registry))
         repository.commit(registry, ".dvc", ".dvcignore", message="Create the data registry")
+
+
+def _is_made(registry: Path) -> bool:
+    """The commit comes last: without one, making the registry did not come to its end."""
+    return repository.is_repository(registry) and (registry / ".dvc").is_dir() and repository.has_commit(registry, ".dvc")
+
+
+def _make_repository(registry: Path) -> None:
+    """A git repository without DVC: a new one, or what is there. Raises DataError for other files that are not committed."""
+    others = list(_not_of_a_registry(registry)) if registry.is_dir() else []
+    if not others:
+        repository.create(registry)
+    elif not (repository.is_repository(registry) and repository.has_commit(registry)):
+        raise DataError(
+            f"{registry}: expected a data registry or an empty folder, found other files; name another folder in data.registry"
+        )
+    if any(path.parent != registry for path in others):
+        repository.check_clean(registry)  # somebody else set up a DVC here, and has not committed it
+    else:
+        git(registry, "reset", "--quiet", "--", ".dvc", ".dvcignore")
+        shutil.rmtree(registry / ".dvc", ignore_errors=True)
+
+
+def _not_of_a_registry(registry: Path) -> Iterator[Path]:
+    """What lies in a folder, and is nothing that making a registry leaves behind when it is cut short."""
+    own = (".git", ".dvc", ".dvcignore") if repository.is_repository(registry) else ()
+    yield from (path for path in registry.iterdir() if path.name not in own)
+    config = registry / ".dvc" / "config"
+    for path in (registry / ".dvc").glob("*"):
+        if path != config and path.name not in (".gitignore", "tmp") and not path.name.startswith(f".{config.name}."):
+            yield path
+    if config.is_file() and config.read_text(encoding="utf-8") not in ("", _config(registry)):
+        yield config
+
+
+def _config(registry: Path) -> str:
+    """DVC's, with a store beside the registry: DVC reads its path relative to the folder of this file."""
+    store = f"../../{registry.resolve().name}-store"
+    return f"[core]\n    analytics = false\n    autostage = false\n    remote = store\n['remote \"store\"']\n    url = {store}\n"
 
 
 def _store(registry: Path, path: Path) -> None:

@@ -47,9 +47,16 @@ def is_repository(folder: Path) -> bool:
     return (folder / ".git").exists()
 
 
+def has_commit(repository: Path, *paths: str) -> bool:
+    """Whether anything was ever committed; where there are ``paths``, of these."""
+    return bool(git(repository, "rev-list", "--all", "--max-count=1", "--", *paths).strip())
+
+
 def create(folder: Path) -> None:
-    """An empty git repository with an identity of its own, so that commits need no global one."""
+    """An empty git repository with an identity of its own, so that commits need no global one; made anew where one is half made."""
     folder.mkdir(parents=True, exist_ok=True)
+    for left in (folder / ".git").rglob("*.lock"):  # by a git that was killed: the next one would wait for it in vain
+        left.unlink()
     git(folder, "init", "--quiet", "--initial-branch=main")
     for key, value in IDENTITY.items():
         git(folder, "config", "--local", key, value)
@@ -80,10 +87,25 @@ def check_clean(repository: Path) -> None:
 @contextlib.contextmanager
 def locked(repository: Path) -> Iterator[None]:
     """Hold the registry against other additions. Raises BusyError after a minute of waiting."""
+    with _lock(repository, repository / ".git" / "rootstock.lock"):
+        yield
+
+
+@contextlib.contextmanager
+def locked_to_create(repository: Path) -> Iterator[None]:
+    """Hold a repository that may not be there yet, by a file beside it. Raises BusyError after a minute of waiting."""
+    folder = repository.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(repository, folder.parent / f".{folder.name}.lock"):
+        yield
+
+
+@contextlib.contextmanager
+def _lock(repository: Path, file: Path) -> Iterator[None]:
     import filelock
 
     try:
-        with filelock.FileLock(repository / ".git" / "rootstock.lock", timeout=LOCK_SECONDS):
+        with filelock.FileLock(file, timeout=LOCK_SECONDS):
             yield
     except filelock.Timeout as error:
         raise BusyError(
