@@ -225,6 +225,29 @@ def test_three_first_additions_at_once_all_succeed(tmp_path):
     assert set(registry.list_versions(tmp_path / "data")) == set(names)
 
 
+@pytest.mark.parametrize("kind", ["worktree", "submodule"])
+def test_a_registry_whose_git_folder_lies_elsewhere_is_as_any_other(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "protocol.file.allow")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "always")
+    own = own_repository(tmp_path / "own", commit=True)
+    path = tmp_path / "other" / "data"
+    if kind == "worktree":
+        repository.git(own, "worktree", "add", "-q", str(path))
+    else:
+        repository.git(own_repository(tmp_path / "other", commit=True), "submodule", "add", "-q", str(own), "data")
+    for key, value in repository.IDENTITY.items():
+        repository.git(path, "config", key, value)
+    assert (path / ".git").is_file()
+    assert put(path, frame_of("x")).revision == "news/v1"
+    before = state(path)
+    with killed_at(monkeypatch, "commit"):
+        put(path, frame_of("x", "y"))
+    assert state(path) == before
+    (repository.git_folder(path) / "rootstock-addition").mkdir()
+    assert put(path, frame_of("x", "y")).revision == "news/v2"
+
+
 @pytest.mark.parametrize("name", ["../up", "a/b", "", "x.lock", "-x"])
 def test_a_bad_name_is_refused_before_anything_is_made(tmp_path, name):
     with pytest.raises(DataError, match="dataset name"):

@@ -18,7 +18,7 @@ IDENTITY = {
     "commit.gpgsign": "false",
     "tag.gpgsign": "false",
 }
-#: Inside .git, so that it is never committed: what stood at the touched path before, and the commit to go back to.
+#: Inside git's own folder, so that it is never committed: what stood at the touched path before, and the commit to go back to.
 JOURNAL = "rootstock-addition"
 LOCK_SECONDS = 60.0
 
@@ -45,6 +45,11 @@ def git(repository: Path, *arguments: str) -> str:
 def is_repository(folder: Path) -> bool:
     """Whether ``folder`` itself is a git repository, not only inside of one."""
     return (folder / ".git").exists()
+
+
+def git_folder(repository: Path) -> Path:
+    """Where git keeps its own: ``.git``, or in a worktree or a submodule the folder that the file ``.git`` names."""
+    return Path(git(repository, "rev-parse", "--absolute-git-dir").removesuffix("\n"))
 
 
 def has_commit(repository: Path, *paths: str) -> bool:
@@ -87,7 +92,7 @@ def check_clean(repository: Path) -> None:
 @contextlib.contextmanager
 def locked(repository: Path) -> Iterator[None]:
     """Hold the registry against other additions. Raises BusyError after a minute of waiting."""
-    with _lock(repository, repository / ".git" / "rootstock.lock"):
+    with _lock(repository, git_folder(repository) / "rootstock.lock"):
         yield
 
 
@@ -119,7 +124,7 @@ def all_or_nothing(repository: Path, name: str) -> Iterator[Path]:
 
     What was there is moved aside, not copied, so going back needs no disk space. After a kill, :func:`recover` goes back.
     """
-    journal = repository / ".git" / JOURNAL
+    journal = git_folder(repository) / JOURNAL
     folder = repository / name
     with storage_errors(repository):
         journal.mkdir()
@@ -137,7 +142,7 @@ def all_or_nothing(repository: Path, name: str) -> Iterator[Path]:
 
 def recover(repository: Path) -> None:
     """Undo an addition that did not come to its end; nothing happens where there is none."""
-    journal = repository / ".git" / JOURNAL
+    journal = git_folder(repository) / JOURNAL
     if not journal.exists():
         return
     state = journal / "state"
@@ -156,6 +161,6 @@ def _go_back(repository: Path, head: str, name: str, *, before: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     if before.exists():
         before.rename(folder)
-    (repository / ".git" / "index.lock").unlink(missing_ok=True)
+    (git_folder(repository) / "index.lock").unlink(missing_ok=True)
     git(repository, "reset", "--quiet", "--soft", head)
     git(repository, "reset", "--quiet", "--", name)
