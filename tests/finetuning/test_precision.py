@@ -10,6 +10,7 @@ import torch
 from rootstock.finetuning import gradient
 from rootstock.finetuning.precision import bfloat16_pays, frozen_in_bfloat16
 from rootstock.finetuning.quick_dropout import quick_dropout, sliced_dropout
+from transformers import GPT2Config, GPT2Model
 
 
 def test_whether_it_pays_is_measured_once():
@@ -62,6 +63,14 @@ def test_sliced_dropout_is_off_in_evaluation_and_repeats_by_seed():
         torch.manual_seed(4)
         masks.append(module(values))
     assert torch.equal(*masks)
+
+
+def test_attention_that_reads_the_rate_of_its_dropout_is_trained(toy, make_method):
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=64, n_positions=40, n_embd=16, n_layer=2, n_head=2, pad_token_id=0)
+    start = replace(toy.start, load=lambda: replace(toy.encoder.load(), model=GPT2Model(config)), states={})
+    rows = replace(toy.train, features=np.zeros((len(toy.train.labels), 0)))
+    assert len(make_method["full"](epochs=2).fit(start, rows, heldout=None, setting=None, seed=0).losses) == 2
 
 
 def test_the_model_has_its_own_dropout_back(toy):

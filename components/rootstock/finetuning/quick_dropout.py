@@ -59,6 +59,8 @@ def sliced_dropout(rate: float) -> Any:
     class SlicedDropout(torch.nn.Module):
         """Masks are slices of one long mask."""
 
+        p = rate  # attention may read it to hand it to a kernel, as ALBERT's and GPT-2's do
+
         def mask(self, values: Any) -> Any:
             """Of the shape of ``values``: what each is multiplied by."""
             count = values.numel()
