@@ -10,6 +10,7 @@ from rootstock.errors import DataError
 from rootstock.finetuning.crossvalidate import Option, score_options, stratified_folds, take
 from rootstock.head import Head
 from rootstock.part import FineTuneMethod, Fitted, Rows, Start
+from rootstock.records import MethodScore
 
 NEVER_LOADED = Start(lambda: pytest.fail("loaded"), 2, None)
 
@@ -121,6 +122,19 @@ def test_only_eligible_rows_are_scored():
     record = score_options([chosen], folds=3, seed=0, eligible=eligible)[0].record
     assert (record.accuracy.value, record.accuracy.n) == (0.0, 6)
     assert score_options([chosen], folds=3, seed=0, eligible=everyone())[0].record.accuracy.value == 0.5
+
+
+def test_a_score_of_one_row_can_be_written_and_read_again():
+    eligible = np.arange(12) == 3
+    record = score_options([option({1.0: 0.8})], folds=3, seed=0, eligible=eligible)[0].record
+    assert MethodScore.model_validate_json(record.model_dump_json()) == record
+
+
+def test_a_single_row_says_nothing_of_the_mean_log_loss():
+    eligible = np.arange(12) == 3
+    found = score_options([option({1.0: 0.8})], folds=3, seed=0, eligible=eligible)[0].record.log_loss
+    assert (found.value, found.n) == (pytest.approx(-np.log(0.8)), 1)
+    assert (found.low, found.high) == (0.0, pytest.approx(-np.log(1e-12)))
 
 
 def test_taking_rows_takes_inputs_labels_and_features_alike():

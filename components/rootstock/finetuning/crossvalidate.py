@@ -21,6 +21,8 @@ Splits = list[tuple["NDArray[np.int64]", "NDArray[np.int64]"]]
 
 #: Two-sided 95% normal quantile: the interval of a mean over rows.
 QUANTILE_95 = 1.959964
+#: A probability below this counts as this.
+LEAST_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def row_losses(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) ->
     """(n,) log loss of each row, nats, from probabilities (n, c)."""
     import numpy as np
 
-    return np.asarray(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)))
+    return np.asarray(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], LEAST_PROBABILITY)))
 
 
 def _score(option: Option, splits: Splits, *, eligible: NDArray[np.bool_], seed: int) -> OptionScore:
@@ -130,14 +132,16 @@ def _score(option: Option, splits: Splits, *, eligible: NDArray[np.bool_], seed:
 
 
 def _mean(values: NDArray[np.float64], *, unit: str, higher_is_better: bool) -> Measure:
-    """Mean over rows with a 95% interval: Wilson's for a share, normal otherwise."""
+    """Mean over rows with a 95% interval: Wilson's for a share, for a log loss normal, of a single row all that it can be."""
     import numpy as np
     from statsmodels.stats.proportion import proportion_confint
 
     n, value = len(values), float(values.mean())
     if unit == "share":
         low, high = proportion_confint(round(values.sum()), n, method="wilson")
+    elif n == 1:
+        low, high = 0.0, -np.log(LEAST_PROBABILITY)
     else:
-        half = QUANTILE_95 * float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else float("inf")
+        half = QUANTILE_95 * float(values.std(ddof=1)) / np.sqrt(n)
         low, high = value - half, value + half
     return Measure(value=value, low=float(low), high=float(high), n=n, unit=unit, higher_is_better=higher_is_better)
