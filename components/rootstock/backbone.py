@@ -29,6 +29,8 @@ PACKAGE_PREFIX = "package:"
 PICKLE_NAMES = ("pytorch_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 #: transformers swaps torch's initialisers and default type while it loads, for the whole process: one thread at a time.
 LOADING = threading.RLock()
+#: RoBERTa and its kin count positions from behind that of padding, 1.
+POSITIONS_LOST = 2
 HUB_PATTERNS = ["*.json", "*.txt", "*.safetensors", "*.model"]
 
 
@@ -94,6 +96,7 @@ def load_encoder(folder: Path) -> Any:
     """The backbone without a task head, in float32, in evaluation mode. Raises BackboneError if transformers cannot read it."""
     import torch
     import transformers
+    from safetensors import SafetensorError
 
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -102,6 +105,16 @@ def load_encoder(folder: Path) -> Any:
             model = transformers.AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
     except (ValueError, OSError, KeyError) as error:
         raise BackboneError(f"backbone {folder}: transformers cannot load it: {error}") from error
+    except SafetensorError as error:
+        raise BackboneError(
+            f"backbone {folder}: expected whole *.safetensors, found a git-lfs pointer or a part of one ({error}); get it again, "
+            "from a git repository by 'git lfs pull'"
+        ) from error
+    except RuntimeError as error:
+        raise BackboneError(
+            f"backbone {folder}: transformers cannot load it: its weights are not of the sizes that its config.json says; get both "
+            "again from one place"
+        ) from error
     return model.eval().to(device())
 
 
@@ -232,9 +245,12 @@ class Encoder:
     batch_rows: int
 
     def features(self, tensors: dict[str, Any]) -> Any:
-        """(n, d) pooled features of one batch of tensors, with gradients if they are on."""
+        """(n, d) pooled features of one batch of tensors, with gradients if they are on.
+
+        Raises BackboneError if texts are longer than the backbone has positions for.
+        """
         tensors = self._placed(tensors)
-        outputs = self.model(**tensors)
+        outputs = self._outputs(tensors)
         return pool(outputs, self._mask(tensors, outputs), self.pooling)
 
     def embed(self, inputs: Sequence[Any], label: str = "embedding") -> NDArray[np.float64]:
@@ -252,9 +268,21 @@ class Encoder:
     def _both(self, tensors: dict[str, Any]) -> tuple[Any, Any]:
         tensors = self._placed(tensors)
         wanted = {"output_hidden_states": True} if _takes(self.model, "output_hidden_states") else {}
-        outputs = self.model(**tensors, **wanted)
+        outputs = self._outputs(tensors, **wanted)
         mask = self._mask(tensors, outputs)
         return pool(outputs, mask, self.pooling), pool_layers(outputs, mask, self.pooling)
+
+    def _outputs(self, tensors: dict[str, Any], **wanted: Any) -> Any:
+        try:
+            return self.model(**tensors, **wanted)
+        except (RuntimeError, IndexError) as error:
+            tokens, positions = _tokens_and_positions(tensors, getattr(self.model, "config", None))
+            if tokens <= positions - POSITIONS_LOST or "memory" in str(error):
+                raise
+            raise BackboneError(
+                f"backbone: expected texts of at most {positions} tokens, its positions, or {positions - POSITIONS_LOST} in "
+                f"RoBERTa and its kin, found one of {tokens}; lower data.modality.max_tokens"
+            ) from error
 
     def _mask(self, tensors: dict[str, Any], outputs: Any) -> Any | None:
         return token_mask(getattr(self.model, "config", None), tensors, outputs.last_hidden_state)
@@ -296,6 +324,14 @@ class Encoder:
 def _takes(model: Any, option: str) -> bool:
     parameters = inspect.signature(model.forward).parameters
     return option in parameters or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
+
+
+def _tokens_and_positions(tensors: dict[str, Any], config: Any) -> tuple[int, float]:
+    """Of texts, tokens in the longest and positions that the backbone states. Ask where it has refused a text: many read more."""
+    ids, positions = tensors.get("input_ids"), getattr(config, "max_position_embeddings", None)
+    if ids is None or not isinstance(positions, int):
+        return 0, float("inf")
+    return int(ids.shape[1]), positions
 
 
 def _refuse_not_finite(features: NDArray[np.float64], label: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import transformers
 from rootstock.backbone import Encoder, batch_tokens, batches, content_hash, load_encoder, locate, pool, pool_layers
 from rootstock.data.text import Text
 from rootstock.errors import BackboneError, DataError
@@ -75,6 +77,49 @@ def test_a_configuration_that_transformers_does_not_know(copied):
     (copied / "config.json").write_text(json.dumps({"model_type": "no-such-architecture"}), encoding="utf-8")
     with pytest.raises(BackboneError, match="transformers cannot load it"):
         load_encoder(copied)
+
+
+def test_weights_that_are_a_git_lfs_pointer(copied):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 90000000\n"
+    (copied / "model.safetensors").write_text(pointer, encoding="utf-8")
+    with pytest.raises(BackboneError, match=r"copied: expected whole \*\.safetensors, found a git-lfs pointer .* 'git lfs pull'"):
+        load_encoder(copied)
+
+
+def test_weights_of_which_half_was_downloaded(copied):
+    weights = (copied / "model.safetensors").read_bytes()
+    (copied / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(BackboneError, match=r"expected whole \*\.safetensors, found a git-lfs pointer or a part of one"):
+        load_encoder(copied)
+
+
+def test_a_configuration_of_another_size_than_the_weights(copied):
+    config = json.loads((copied / "config.json").read_text(encoding="utf-8"))
+    (copied / "config.json").write_text(json.dumps(config | {"hidden_size": 32}), encoding="utf-8")
+    with pytest.raises(BackboneError, match=r"its weights are not of the sizes that its config\.json says"):
+        load_encoder(copied)
+
+
+def test_a_tokenizer_that_cannot_pad(copied):
+    for path in copied.glob("*token*"):
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps({key: value for key, value in raw.items() if key != "pad_token"}), encoding="utf-8")
+    config = json.loads((copied / "tokenizer_config.json").read_text(encoding="utf-8"))
+    config |= {"tokenizer_class": "PreTrainedTokenizerFast"}
+    (copied / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(BackboneError, match="expected a tokenizer with a pad token, found one without; name another backbone"):
+        Text(max_tokens=16).load_processor(copied)
+
+
+@pytest.mark.parametrize(("architecture", "words"), [("Bert", 19), ("Roberta", 17)])
+def test_a_text_longer_than_the_backbone_has_positions_for(encoder, monkeypatch, architecture, words):
+    config = getattr(transformers, f"{architecture}Config")(
+        vocab_size=64, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, max_position_embeddings=20
+    )
+    monkeypatch.setattr(encoder.processor, "model_max_length", 10**30)
+    unlimited = replace(encoder, model=getattr(transformers, f"{architecture}Model")(config).eval(), modality=Text(max_tokens=64))
+    with pytest.raises(BackboneError, match=rf"at most 20 tokens, .* found one of {words + 2}; lower data\.modality\.max_tokens"):
+        unlimited.embed(["keel " * words])
 
 
 def test_a_folder_without_a_tokenizer(copied):

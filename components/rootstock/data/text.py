@@ -45,12 +45,18 @@ class Text(Modality):
     max_tokens: Annotated[int, Field(ge=3)]
 
     def load_processor(self, folder: Path) -> Any:
-        """The tokenizer in ``folder``. Raises BackboneError if none is there."""
+        """The tokenizer in ``folder``. Raises BackboneError if none is there, or it cannot pad."""
         from transformers import AutoTokenizer
 
         if not any((folder / name).is_file() for name in TOKENIZER_FILES):
             raise BackboneError(f"{folder}: expected a tokenizer ({', '.join(TOKENIZER_FILES[:2])}), found none; copy it there")
-        return AutoTokenizer.from_pretrained(folder)
+        found = AutoTokenizer.from_pretrained(folder)
+        if found.pad_token is None:
+            raise BackboneError(
+                f"{folder}: expected a tokenizer with a pad token, found one without; name another backbone, or set pad_token in "
+                "its tokenizer_config.json"
+            )
+        return found
 
     def copy_processor(self, base: Path, folder: Path) -> None:
         """The tokenizer, as transformers saves it: the files of many a backbone say only together with its config which it is."""
