@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -106,6 +107,31 @@ def test_a_method_whose_setting_is_no_epoch_reports_none():
 
     chosen = Option(Penalised(sure={10.0: 0.9}, calls=[]), None, NEVER_LOADED, rows((0, 1) * 6))
     assert score_options([chosen], folds=3, seed=0, eligible=everyone())[0].record.epochs is None
+
+
+class Impatient(Spy):
+    """Ends its first fold after the second of four epochs, its worst."""
+
+    def fit(self, start: Start, rows: Rows, *, heldout: Rows | None, setting: float | None, seed: int) -> Fitted:
+        fitted = super().fit(start, rows, heldout=heldout, setting=setting, seed=seed)
+        ended = len(self.calls) == 1
+        return replace(fitted, heldout={epoch: said for epoch, said in fitted.heldout.items() if not ended or epoch <= 2})
+
+
+def impatient():
+    sure = {1.0: 0.7, 2.0: 0.6, 3.0: 0.9, 4.0: 0.8}
+    return Option(Impatient(sure=sure, calls=[]), None, NEVER_LOADED, rows((0, 1) * 6))
+
+
+def test_a_fold_that_ended_early_answers_later_epochs_as_after_its_last():
+    found = score_options([impatient()], folds=2, seed=0, eligible=everyone())[0]
+    assert found.heldout_losses == pytest.approx({
+        1.0: -np.log(0.7), 2.0: -np.log(0.6), 3.0: -np.log(0.6 * 0.9) / 2, 4.0: -np.log(0.6 * 0.8) / 2,
+    })  # fmt: skip
+
+
+def test_an_epoch_after_the_end_of_a_fold_can_be_chosen():
+    assert score_options([impatient()], folds=2, seed=0, eligible=everyone())[0].setting == 3.0
 
 
 def test_only_eligible_rows_are_scored():

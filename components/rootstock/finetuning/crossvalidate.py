@@ -94,16 +94,24 @@ def score_options(options: Sequence[Option], *, folds: int, seed: int, eligible:
 
 
 def held_out_probabilities(option: Option, splits: Splits, *, seed: int) -> dict[float, NDArray[np.float64]]:
-    """setting -> (n, c) probabilities of every row, each from the fit whose fold held it out."""
+    """setting -> (n, c) probabilities of every row, each from the fit whose fold held it out.
+
+    For epochs after a fit has ended early, those of its last one. Not those of its best, which its held-out rows have chosen: the
+    final fit has none, so it trains as many epochs as it is told.
+    """
     import numpy as np
 
-    predicted: dict[float, NDArray[np.float64]] = {}
+    found: list[dict[float, NDArray[np.float64]]] = []
     for fold, (train_rows, heldout_rows) in enumerate(splits):
         fitted = option.method.fit(
             option.start, take(option.rows, train_rows), heldout=take(option.rows, heldout_rows), setting=None, seed=seed + fold
         )
-        for setting, probabilities in fitted.heldout.items():
-            predicted.setdefault(setting, np.zeros((len(option.rows.labels), option.start.classes)))[heldout_rows] = probabilities
+        found.append(fitted.heldout)
+    predicted: dict[float, NDArray[np.float64]] = {}
+    for setting in dict.fromkeys(setting for heldout in found for setting in heldout):
+        predicted[setting] = np.zeros((len(option.rows.labels), option.start.classes))
+        for (_, heldout_rows), heldout in zip(splits, found, strict=True):
+            predicted[setting][heldout_rows] = heldout[max(known for known in heldout if known <= setting)]
     return predicted
 
 
