@@ -51,6 +51,11 @@ def environment() -> dict[str, str]:
     }
 
 
+def threads() -> int:
+    """How many threads a computation takes here: ``OMP_NUM_THREADS``, or all cores where it is unset, empty or 0."""
+    return int((os.environ.get("OMP_NUM_THREADS") or "0").split(",")[0]) or os.cpu_count() or 1
+
+
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
     """What is not as it was, a line each."""
     for name in {**before, **now}:

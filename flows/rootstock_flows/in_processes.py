@@ -24,6 +24,7 @@ from rootstock import errors
 from rootstock.errors import ParamsError, RootstockError, ServiceError
 from rootstock.files import write_text
 from rootstock.finetuning.checkpoint import Stop
+from rootstock.installation import threads
 from rootstock.params import Params
 from rootstock.records import Record
 from rootstock.records.base import Value
@@ -158,8 +159,7 @@ def launch_command(count: int, *, threads: int) -> list[str]:
 
 def _threads(count: int) -> int:
     """This process's threads, shared out."""
-    here = int(os.environ.get("OMP_NUM_THREADS", "0").split(",")[0]) or os.cpu_count() or 1
-    return max(1, here // count)
+    return max(1, threads() // count)
 
 
 def _failure(name: str, work: Path, count: int, *, said: str) -> RootstockError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from rootstock.backbone import HUB_PATTERNS, locate
 from rootstock.classifier import read_card
 from rootstock.errors import InputError, Refusal
 from rootstock.evaluation.predictions import checked_probabilities, probability_lists
-from rootstock.installation import environment
+from rootstock.installation import environment, threads
 from rootstock.records import Cost, Measure, Reloading
 from rootstock.reload import Reloaded, reload_model
 
@@ -51,7 +50,7 @@ def _cost(folder: Path, found: Reloaded, *, confidence: float) -> Cost:
         mib=round(_bytes_read(folder) / BYTES_PER_MIB, 3),
         peak_mib=round(found.peak_mib, 1),
         machine=environment()["processor"],
-        threads=int(os.environ.get("OMP_NUM_THREADS", "0").split(",")[0]) or os.cpu_count() or 1,
+        threads=threads(),
     )
 
 

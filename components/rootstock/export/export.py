@@ -18,6 +18,7 @@ from rootstock.export.figures import RECORD_FILE, Export, ExportedFormat
 from rootstock.export.formats import Format, find_formats
 from rootstock.export.rows import ComparedRows
 from rootstock.files import new_folder, sha256_of
+from rootstock.installation import threads
 from rootstock.reload import ENVIRONMENT, write_inputs
 
 
@@ -56,7 +57,7 @@ def export(
             rows_sha256=rows.sha256,
             accuracy=share(before, confidence=confidence) if before is not None else None,
             mib=mib(model),
-            threads=int(os.environ.get("OMP_NUM_THREADS", "0").split(",")[0]) or os.cpu_count() or 1,
+            threads=threads(),
             max_loss_points=max_loss_points,
             formats=done,
             seconds=round(time.perf_counter() - started, 1),

@@ -127,7 +127,7 @@ def onnx_model(folder: Path) -> Callable[[Tensors], Any]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0").split(",")[0])  # 0: as many as there are cores
+    options.intra_op_num_threads = int((os.environ.get("OMP_NUM_THREADS") or "0").split(",")[0])  # 0: as many as there are cores
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
     return lambda tensors: session.run(["probabilities"], tensors)[0]
 
