@@ -169,6 +169,16 @@ def test_models_alike_are_not_worse_once_the_rows_are_enough(tmp_path: Path) -> 
     assert found == ["inconclusive", "pass"]
 
 
+@pytest.mark.parametrize("measure", ["macro_f1", "log_loss"])
+def test_a_single_error_of_the_champion_does_not_show_that_the_model_makes_none(measure: str, tmp_path: Path) -> None:
+    found = []
+    for n in (30, 2000):
+        rows = pair_rows(n, wins=1, losses=0, right=1 - 1 / n)
+        rows = with_probabilities(rows, dict.fromkeys(("model", "champion"), np.full(n, 0.995)))
+        found.append(judged(rows, tmp_path, gate("non_inferiority", measure, 0.05), level=0.01).verdict)
+    assert found == ["inconclusive", "pass"]
+
+
 def test_labels_that_only_one_of_the_two_knows_are_no_obstacle(tmp_path: Path) -> None:
     rows = drawn_rows(5, 100, model=0.9, champion=0.5)
     report = report_of(rows, folder=tmp_path, champion=True).model_copy(update={"champion_labels": (*LABELS[1:], "z", "a")})

@@ -51,7 +51,8 @@ class AgainstChampion(Gate):
 
     - accuracy: exact one-sided McNemar test (1947); Tango's score limits (Statistics in Medicine 17, 1998).
     - macro_f1 (over the classes that both know), log_loss (``margin`` in nats): the swap test and the bootstrap limits of
-      ``paired_measures``. The bootstrap's are approximate, and with fewer than 30 rows the answer is "inconclusive".
+      ``paired_measures``, no nearer than errors allow that the rows do not show. They are approximate, and with fewer than 30 rows
+      the answer is "inconclusive".
 
     Fails when the model is shown to be worse, at the same level (for non-inferiority: worse by more than ``margin``). Two models
     that answer every row alike are "inconclusive" under superiority: the champion stays. Without a champion the gate passes; with
@@ -179,10 +180,16 @@ def _pair(asked: pd.DataFrame, inflation: float) -> Pair:
 
 
 def _limits(found: PairedStatistics, level: float) -> tuple[float, float]:
-    """The bootstrap has no width where no row tells the two apart, though few rows still say little: Tango's then."""
+    """The bootstrap's, no nearer than errors allow that the rows do not show: it draws none of these, and few rows say little.
+
+    Those are Tango's limits of two models that no row tells apart.
+    """
+    unseen = score_interval(Pair(wins=0, losses=0, n=found.rows, inflation=found.inflation), confidence=1 - 2 * level)
+    low, high = (found.advantage + found.error * limit for limit in unseen)
     if found.alike:
-        return score_interval(Pair(wins=0, losses=0, n=found.rows, inflation=found.inflation), confidence=1 - 2 * level)
-    return bootstrap_limits(found, level=level)
+        return low, high
+    limits = bootstrap_limits(found, level=level)
+    return min(limits[0], low), max(limits[1], high)
 
 
 def _scaled(n: int, half: float, distance: float) -> int | None:

@@ -37,6 +37,8 @@ class PairedStatistics:
     """1 where higher is better, else -1"""
     inflation: float
     """of the variance of a mean over the rows (see ``EvalReport``)"""
+    error: float = 1.0
+    """about how much a share of wrong answers costs, per unit of that share"""
 
     @property
     def advantage(self) -> float:
@@ -79,9 +81,24 @@ def paired_statistics(
 
     models = answers("model", labels), answers("champion", champion_labels)
     if measure == "log_loss":
-        return PairedStatistics(log_loss(models[0]), log_loss(models[1]), -1, inflation)
+        error = max(cost_of_error(each) for each in models)
+        return PairedStatistics(log_loss(models[0]), log_loss(models[1]), -1, inflation, error)
     both = [place[label] for label in labels if label in champion_labels]
     return PairedStatistics(macro_f1(models[0], of=both), macro_f1(models[1], of=both), 1, inflation)
+
+
+def cost_of_error(answers: Answers) -> float:
+    """By how many nats the log loss of a wrong row exceeds that of a right one.
+
+    Taken from the wrong rows there are, and one more that stands for those not seen: any row, its true class any that was not
+    predicted.
+    """
+    import numpy as np
+
+    losses, right = log_loss(answers).columns[:, 0], answers.correct
+    others = np.maximum(1 - answers.stated, np.finfo(np.float64).eps) / max(answers.probabilities.shape[1] - 1, 1)
+    wrong = (losses[~right].sum() - np.log(others).mean()) / ((~right).sum() + 1)
+    return max(0.0, float(wrong - (losses[right].mean() if right.any() else 0.0)))
 
 
 def draws_for(level: float) -> int:
