@@ -20,6 +20,7 @@ from rootstock.part import Fitted
 from rootstock.records import Artifact, EarlierVersion, History, Incumbent, PreparedData, SourceRanking, ValidationReport
 from rootstock.rows import bare_encoder
 from rootstock.similarity.candidates import ALONE, CHAMPION, SCRATCH
+from rootstock.similarity.gain_model import GainModel
 from rootstock.similarity.rank import rank
 
 NOBODY = Incumbent(version=None, model=None, run_key=None, earlier=())
@@ -141,6 +142,18 @@ def test_a_champion_is_scored_on_rows_that_it_has_not_seen_and_so_is_everyone(ra
     assert by_name[CHAMPION].excluded is None
     assert by_name[CHAMPION].scores["centroid_cosine"] is None
     assert {c.rows for c in found.candidates} == {found.rows} == {9}
+
+
+def test_gains_are_predicted_for_the_rows_that_are_learned_from_not_for_those_scored(ranked, champion, monkeypatch):
+    asked, predict = [], GainModel.predict
+
+    def recorded(self, evidence, sources, *, rows_per_class, confidence):
+        asked.append(rows_per_class)
+        return predict(self, evidence, sources, rows_per_class=rows_per_class, confidence=confidence)
+
+    monkeypatch.setattr(GainModel, "predict", recorded)
+    assert ranked(champion(9)).rows == 9
+    assert set(asked) == {18 / 3}
 
 
 def test_rows_are_known_again_whatever_their_case_and_blanks():

@@ -58,7 +58,8 @@ def rank(
     )
     model = _model(evidence, history, modality=data.modality.name)
     rows = max(each.rows for each in scored)
-    per_class = rows / len(prepared.target.labels)
+    # Fine-tuning learns from every labelled row, those too that a version in the registry has seen and that are not scored on.
+    per_class = prepared.target.splits["train"].rows / len(prepared.target.labels)
     predicted = _predict(model, specs, evidence, rows_per_class=per_class, similarity=similarity)
     candidates = order(
         [
