@@ -48,6 +48,19 @@ def test_one_source_has_no_standing():
     assert evidence_of(scores, COSINE, alone="alone", domains=["x"], classes=2)["x"]["cosine" + STANDING] == 0.0
 
 
+@pytest.mark.parametrize(("score", "standing"), [(0.9, 0.5), (0.1, -0.5), (0.4, 0.0), (None, 0.0)])
+def test_beside_one_source_another_candidate_stands_one_deviation_to_its_side(score, standing):
+    scores = {"alone": {"cosine": None}, "x": {"cosine": 0.4}, "champion": {"cosine": score}}
+    made = evidence_of(scores, COSINE, alone="alone", domains=["x"], classes=2)
+    assert (made["champion"]["cosine" + STANDING], made["x"]["cosine" + STANDING]) == (standing, 0.0)
+
+
+def test_sources_that_score_the_same_tie_whatever_the_rounding():
+    scores = {"alone": {"cosine": None}} | {f"s{i}": {"cosine": 0.4 + (1.5e-9 if i == 0 else 0.0)} for i in range(9)}
+    made = evidence_of(scores, COSINE, alone="alone", domains=list(scores)[1:], classes=2)
+    assert {made[name]["cosine" + STANDING] for name in list(scores)[1:]} == {0.0}
+
+
 @pytest.mark.parametrize(("factor", "offset"), [(3.0, 0.0), (1.0, 5.0), (1e-6, 1e-3)])
 def test_standing_does_not_change_with_the_scale_of_a_score(factor, offset):
     scaled = {name: {"cosine": None if s["cosine"] is None else factor * s["cosine"] + offset} for name, s in SCORES.items()}
@@ -70,9 +83,12 @@ def test_chance_counts_the_same_whatever_the_number_of_classes():
     assert chance(2) == pytest.approx(chance(77)) == pytest.approx(-1.0)
 
 
-def test_a_ranking_without_sources_has_no_standings():
-    one = evidence_of({"alone": {"loglik": -1.0}, "champion": {"loglik": -0.5}}, LOGLIK, alone="alone", domains=[], classes=2)
-    assert one["champion"]["loglik" + STANDING] is None
+def test_a_ranking_without_sources_is_measured_from_the_backbone_alone_and_has_no_level():
+    scores = {"alone": {"probe": 0.6, "cosine": None}, "champion": {"probe": 0.7, "cosine": 0.9}, "other": {"probe": 0.5}}
+    made = evidence_of(scores, {"probe": ACCURACY} | COSINE, alone="alone", domains=[], classes=2)
+    assert [made[name]["probe" + STANDING] for name in scores] == [0.0, 0.5, -0.5]
+    assert made["champion"]["cosine" + STANDING] is None
+    assert made["champion"]["probe" + LEVEL] is None
 
 
 def test_the_scores_are_not_changed():

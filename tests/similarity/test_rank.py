@@ -214,6 +214,14 @@ def with_twin(prepared: PreparedData) -> PreparedData:
     return prepared.model_copy(update={"sources": (*prepared.sources, twin)})
 
 
+@pytest.mark.parametrize("name", ["aaa", "zzz"])
+def test_beside_one_source_the_scores_decide_and_not_the_alphabet(ranked, champion, tiny_data, name):
+    source = tiny_data.sources[1].model_copy(update={"name": name})
+    found = ranked(champion(0), prepared=tiny_data.model_copy(update={"sources": (source,)}))
+    assert (found.candidates[0].name, found.candidates[1].name) == (CHAMPION, name)
+    assert found.candidates[0].predicted_gain.value > found.candidates[1].predicted_gain.value
+
+
 def test_the_best_sources_together_are_a_candidate_that_can_be_chosen(ranked, tiny_data):
     found = ranked(prepared=with_twin(tiny_data))
     by_name = {c.name: c for c in found.candidates}

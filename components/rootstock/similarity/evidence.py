@@ -27,19 +27,21 @@ def evidence_of(
 
     A score is taken less that of the backbone ``alone``, where that has one; log-likelihoods are divided by log c. Beside it stands
     how many standard deviations it lies above the mean of the ranking's ``domains``, drawn towards none where those are few: n of
-    them count n / (n + 1). A candidate without a score that some of the domains have stands one deviation below them.
+    them count n / (n + 1). A candidate without a score that some of the domains have stands one deviation below them. Where the
+    domains all score the same, as one by itself does, another that scores higher or lower stands one deviation above or below them;
+    where there are none, it is measured from ``alone``.
     """
     found: dict[str, dict[str, float | None]] = {name: {} for name in scores}
     for score_name, unit_name in units.items():
         unit = math.log(classes) if unit_name == NATS else 1.0
         base = scores.get(alone, {}).get(score_name) or 0.0
         level = {name: None if (score := each.get(score_name)) is None else (score - base) / unit for name, each in scores.items()}
-        known = [value for name in domains if (value := level.get(name)) is not None]
+        known = [value for name in domains or (alone,) if (value := level.get(name)) is not None]
         for name, value in level.items():
             found[name][score_name] = value
             found[name][score_name + STANDING] = _standing(value, known)
             if unit_name == ACCURACY:
-                found[name][score_name + LEVEL] = sum(known) / len(known) if known else None
+                found[name][score_name + LEVEL] = sum(known) / len(known) if known and domains else None
     return found
 
 
@@ -48,6 +50,8 @@ def _standing(value: float | None, known: Sequence[float]) -> float | None:
         return None
     mean = sum(known) / len(known)
     deviation = math.sqrt(sum((each - mean) ** 2 for each in known) / len(known))
-    if deviation <= 1e-9 * max(1.0, abs(mean)):
-        return 0.0
+    slack = 1e-9 * max(1.0, abs(mean))
+    if deviation <= slack:  # nothing to measure by: which side it lies on still counts
+        above = 0.0 if value is None or abs(value - mean) <= slack * len(known) else math.copysign(1.0, value - mean)
+        return above * len(known) / (len(known) + 1)
     return (-1.0 if value is None else (value - mean) / deviation) * len(known) / (len(known) + 1)
