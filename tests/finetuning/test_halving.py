@@ -78,6 +78,15 @@ def test_a_leader_that_is_not_ahead_of_every_other_is_not_clear():
     assert {score.name for score in found.rounds[1]} == {"a", "b"}
 
 
+def test_one_far_behind_the_leader_is_beaten_and_those_near_it_are_not():
+    losses = {"far": lambda rows: noisy(3.0, seed=1), "a": lambda rows: noisy(0.5, seed=2), "b": lambda rows: noisy(0.52, seed=3)}
+    found, _ = race(losses)
+    assert [{score.name: score.beaten for score in scores} for scores in found.rounds] == [
+        {"a": False, "b": False, "far": True},
+        {"a": False, "b": False},
+    ]
+
+
 def test_it_ends_when_those_left_have_no_more_rows():
     found, calls = race(
         alike(4), sizes={"s0": 100, "s1": 90, "s2": 60, "s3": 100}, halving=SimpleNamespace(source_rows=100, alpha=1e-9)

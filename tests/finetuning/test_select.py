@@ -14,7 +14,7 @@ from rootstock.finetuning.halving import Trial
 from rootstock.finetuning.lora import Lora
 from rootstock.finetuning.select import select
 from rootstock.finetuning.trial import stratified_order
-from rootstock.records import Candidate, SourceRanking
+from rootstock.records import Candidate, HalvingScore, SourceRanking
 from rootstock.rows import bare_encoder, feature_folder
 
 SAME = {"boats": "boats", "bread": "bread", "stars": "stars"}
@@ -114,6 +114,47 @@ def test_a_winner_that_is_not_clearly_ahead_does_not_overrule_the_ranking(select
     assert (found.chosen, found.matched_labels) == ("unrelated", {})
     assert "of 2 sources tried none is clearly ahead, so unrelated, the first of the ranking, stands" in found.reason
     assert ", beside related (" in found.reason
+
+
+@pytest.fixture
+def tied(monkeypatch):
+    """Trials made up: the first is clearly beaten at once, the two others tie, and each is right on so many of 40 rows."""
+
+    def make(*, first: int, others: int, control: int) -> None:
+        def trial(loss, right, *, rows=0):
+            return Trial(source_rows=rows, row_passes=rows, losses=tuple(loss), correct=(True,) * right + (False,) * (40 - right))
+
+        def attempt(course, candidate, source, *, encoder, rows):
+            if candidate.name == "first":
+                return trial(np.full(40, 2.0), first, rows=rows)
+            noise = np.random.default_rng(len(candidate.name)).normal(scale=0.05, size=40)
+            return trial(0.15 + noise, others, rows=rows)
+
+        monkeypatch.setattr(stage, "try_no_transfer", lambda course, encoder: trial(np.full(40, 0.7), control))
+        monkeypatch.setattr(stage, "try_candidate", attempt)
+
+    return make
+
+
+def test_the_first_of_the_ranking_does_not_stand_where_it_was_clearly_beaten(selected, ranking, candidate, tied):
+    tied(first=4, others=38, control=20)
+    found = selected(ranking(*(candidate(name, source="related") for name in ("first", "second", "the third"))))
+    assert [{score.name: score.beaten for score in scores}.get("first") for scores in found.rounds] == [True, None]
+    assert found.chosen_name == "second"
+    assert "none is clearly ahead, so second, the first of the ranking that was not clearly beaten, stands" in found.reason
+    assert "beside the third (" in found.reason
+
+
+def test_the_first_that_was_not_beaten_is_what_no_transfer_is_held_against(selected, ranking, candidate, tied):
+    tied(first=40, others=4, control=38)
+    found = selected(ranking(*(candidate(name, source="related") for name in ("first", "second", "the third"))))
+    assert found.chosen is None
+    assert "second, ranked first of those not clearly beaten, of 3 tried, reaches an accuracy of 0.100" in found.reason
+
+
+def test_a_score_recorded_before_it_was_kept_who_was_beaten_is_read(selected, ranking, related, unrelated):
+    score = selected(ranking(unrelated, related)).rounds[0][0]
+    assert HalvingScore.model_validate(score.model_dump(exclude={"beaten"})).beaten is False
 
 
 def test_the_record_is_the_same_again_and_the_inputs_are_unchanged(selected, ranking, related, unrelated):

@@ -86,13 +86,17 @@ def run_race(
         spent += sum(trial.row_passes for trial in trials.values())
         order = sorted(left, key=lambda name: trials[name].log_loss)
         level = halving.alpha / (looks * (len(order) - 1))
-        p_values = [paired_p_value(trials[order[0]].losses, trials[name].losses, seed=seed) for name in order[1:]]
-        clear = all(p <= level for p in p_values)
+        leader = trials[order[0]].losses
+        beaten = [name for name in order[1:] if paired_p_value(leader, trials[name].losses, seed=seed) <= level]
+        clear = len(beaten) == len(order) - 1
         kept = order[: math.ceil(len(order) / 2)]
         if clear or all(sizes[name] <= rows for name in kept):
             kept = kept[:1]
         rounds.append(
-            tuple(_score(name, trials[name], control=control, confidence=confidence, kept=name in kept) for name in order)
+            tuple(
+                _score(name, trials[name], control=control, confidence=confidence, kept=name in kept, beaten=name in beaten)
+                for name in order
+            )
         )
         if len(kept) == 1:
             return Race(tuple(rounds), clear, spent)
@@ -137,7 +141,7 @@ def _mean(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
     return np.asarray(values.mean(axis=axis))
 
 
-def _score(name: str, trial: Trial, *, control: Trial, confidence: float, kept: bool) -> HalvingScore:
+def _score(name: str, trial: Trial, *, control: Trial, confidence: float, kept: bool, beaten: bool) -> HalvingScore:
     import numpy as np
     from statsmodels.stats.proportion import proportion_confint
 
@@ -152,4 +156,5 @@ def _score(name: str, trial: Trial, *, control: Trial, confidence: float, kept: 
         accuracy=Measure(value=trial.accuracy, low=float(low), high=float(high), n=n, unit="share", higher_is_better=True),
         gain=Measure(value=pair.difference, low=worst, high=best, n=n, unit="share", higher_is_better=True),
         kept=kept,
+        beaten=beaten,
     )

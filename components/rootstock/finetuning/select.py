@@ -31,10 +31,11 @@ def select(
 
     Each is tuned with ``similarity.halving.method`` on a few rows of its source, or of each of several, and cross-validated on the
     target's labelled rows; beside them, on the same rows, the first backbone without transfer. A winner that is not clearly ahead
-    does not overrule the ranking: its first stands (with 32 labelled rows, unclear winners cost accuracy; see benchmarks). When
-    the whole interval of the selected one's gain over no transfer lies below zero, no source is selected. The test rows are not
-    read. Where the ranking did not choose a domain, or fewer than two enter, nothing is tried and the ranking's choice stands.
-    Trials are kept in ``workspace``/halving; writes nothing to ``folder``.
+    does not overrule the ranking: of those that were not clearly beaten where they were tried last, its first stands (with 32
+    labelled rows, unclear winners cost accuracy; see benchmarks). When the whole interval of the selected one's gain over no
+    transfer lies below zero, no source is selected. The test rows are not read. Where the ranking did not choose a domain, or fewer
+    than two enter, nothing is tried and the ranking's choice stands. Trials are kept in ``workspace``/halving; writes nothing to
+    ``folder``.
     """
     started = time.perf_counter()
     entrants = _entrants(ranking, prepared, similarity.halving.candidates)
@@ -47,7 +48,8 @@ def select(
     course = Course(prepared.target, similarity, seed, Path(workspace) / "halving")
     control = try_no_transfer(course, encoder_of(backbone.name))
     race = _run(course, entrants, control, encoder_of=encoder_of)
-    stands = race.winner if race.clear else _last_score(race, entrants[0][0].name)
+    last = [_last_score(race, candidate.name) for candidate, _ in entrants]
+    stands = race.winner if race.clear else next(score for score in last if not score.beaten)
     winner = next(candidate for candidate, _ in entrants if candidate.name == stands.name)
     helps = stands.gain.high >= 0
     return Selection(
@@ -57,7 +59,7 @@ def select(
         backbone=winner.backbone if helps else backbone.name,
         matched_labels=winner.matched_labels if helps else {},
         rounds=race.rounds,
-        reason=_reason(race, stands, control, helps=helps),
+        reason=_reason(race, stands, control, helps=helps, is_first=stands == last[0]),
         rows_trained=race.row_passes,
         seconds=time.perf_counter() - started,
     )
@@ -116,10 +118,10 @@ def _last_score(race: Race, name: str) -> HalvingScore:
     return next(score for scores in reversed(race.rounds) for score in scores if score.name == name)
 
 
-def _reason(race: Race, stands: HalvingScore, control: Trial, *, helps: bool) -> str:
+def _reason(race: Race, stands: HalvingScore, control: Trial, *, helps: bool, is_first: bool) -> str:
     tried = len(race.rounds[0])
     if not helps:
-        place = "the best" if race.clear else "ranked first"
+        place = "the best" if race.clear else "ranked first" if is_first else "ranked first of those not clearly beaten,"
         return (
             f"no source helps: train on the target alone; {stands.name}, {place} of {tried} tried, reaches an accuracy of "
             f"{stands.accuracy.value:.3f} against {control.accuracy:.3f} without transfer, {_gain(stands)}"
@@ -129,10 +131,8 @@ def _reason(race: Race, stands: HalvingScore, control: Trial, *, helps: bool) ->
     gain = f"its gain over no transfer is {_gain(stands)}"
     if race.clear:
         return f"of {tried} sources tried, {stands.name} is clearly ahead of {rivals}: {reached}; {gain}"
-    return (
-        f"of {tried} sources tried none is clearly ahead, so {stands.name}, the first of the ranking, stands: {reached}, beside "
-        f"{rivals}; {gain}"
-    )
+    place = "the first of the ranking" if is_first else "the first of the ranking that was not clearly beaten"
+    return f"of {tried} sources tried none is clearly ahead, so {stands.name}, {place}, stands: {reached}, beside {rivals}; {gain}"
 
 
 def _gain(winner: HalvingScore) -> str:

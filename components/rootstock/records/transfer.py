@@ -126,6 +126,8 @@ class HalvingScore(Value):
     gain: Measure
     """accuracy less that of no transfer on the same rows, paired"""
     kept: bool
+    beaten: bool = False
+    """whether the best of the round is ahead of it beyond chance"""
 
 
 class Selection(Record):
