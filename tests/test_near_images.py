@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import weakref
 from collections.abc import Callable
 from functools import cache
 
@@ -12,7 +13,7 @@ from PIL import Image, ImageEnhance
 from rootstock.data.contamination import without_test_rows
 from rootstock.data.demo_digits import SOURCE, TARGET, build_digits
 from rootstock.data.rows import make_frame
-from rootstock.near_images import near_images
+from rootstock.near_images import _opened, _thumbnails, near_images
 
 SIMILARITY, PLANTED = 0.99, 50
 
@@ -123,3 +124,29 @@ def test_large_pictures_are_compared_too():
     images = [written(scene) for scene in scenes]
     copies = [written(without(scene, 3, 0, 0, 0).resize((150, 100)), "JPEG", quality=80) for scene in scenes[:4]]
     assert near_images(images, copies, similarity=SIMILARITY).tolist() == [True] * 4 + [False] * 4
+
+
+def test_pictures_are_opened_one_at_a_time(monkeypatch):
+    images = [written(Image.effect_noise((40, 30), 50)) for _ in range(12)]
+    given, alive = [], []
+
+    def counted(data):
+        picture = _opened(data)
+        given.append(weakref.ref(picture))
+        alive.append(sum(each() is not None for each in given))
+        return picture
+
+    monkeypatch.setattr("rootstock.near_images._opened", counted)
+    assert near_images(images, images[:3], similarity=SIMILARITY).sum() == 3
+    assert len(alive) == 15
+    assert max(alive) <= 2  # the next one is opened before the name lets go of the last
+
+
+def test_a_small_picture_that_breaks_off_does_not_make_the_others_be_compared_as_small(monkeypatch):
+    sides = []
+    monkeypatch.setattr("rootstock.near_images._thumbnails", lambda images, side: sides.append(side) or _thumbnails(images, side))
+    images = [written(Image.effect_noise((40, 30), 50)) for _ in range(3)]
+    small = written(Image.effect_noise((6, 6), 50))
+    for others in ([small[: len(small) // 2]], [small]):
+        assert near_images([*images, *others], images[:1], similarity=SIMILARITY).tolist()[:3] == [True, False, False]
+    assert sides == [16, 16, 6, 6]

@@ -35,12 +35,10 @@ def near_images(images: Sequence[bytes], known: Sequence[bytes], *, similarity: 
     import numpy as np
 
     found = np.zeros(len(images), dtype=bool)
-    ones, others = [_opened(data) for data in images], [_opened(data) for data in known]
-    sides = [min(picture.size) for picture in (*ones, *others) if picture is not None]
-    if not sides or not images or not known:
+    if not images or not known:
         return found
-    side = max(SMALLEST_SIDE, min(LARGEST_SIDE, *sides))
-    left, right = _thumbnails(ones, side), _thumbnails(others, side)
+    side = max(SMALLEST_SIDE, min(_shorter_side(data) for data in (*images, *known)))
+    left, right = _thumbnails(images, side), _thumbnails(known, side)
     block = max(1, BLOCK_PAIRS // len(known))
     for start in range(0, len(images), block):
         part = slice(start, start + block)
@@ -62,12 +60,24 @@ def _opened(data: Any) -> Any:
         return None
 
 
-def _thumbnails(pictures: Sequence[Any], side: int) -> list[NDArray[np.float32]]:
-    """A (n, 3 * side * side) array a cut, rows of mean zero and length one, or all zero."""
+def _shorter_side(data: Any) -> int:
+    """In pixels; ``LARGEST_SIDE`` for a picture that is larger, of which only the header is read, or that cannot be read."""
+    from PIL import Image as Pictures
+
+    try:
+        side = min(Pictures.open(io.BytesIO(data)).size)
+    except (Pictures.DecompressionBombError, OSError, TypeError, ValueError, SyntaxError):
+        return LARGEST_SIDE
+    return side if side < LARGEST_SIDE and _opened(data) is not None else LARGEST_SIDE
+
+
+def _thumbnails(images: Sequence[Any], side: int) -> list[NDArray[np.float32]]:
+    """A (n, 3 * side * side) array a cut, rows of mean zero and length one, or all zero; opens one picture at a time."""
     import numpy as np
 
-    found = np.zeros((len(CUTS), len(pictures), 3 * side * side), dtype=np.float32)
-    for row, picture in enumerate(pictures):
+    found = np.zeros((len(CUTS), len(images), 3 * side * side), dtype=np.float32)
+    for row, data in enumerate(images):
+        picture = _opened(data)
         for cut, small in enumerate(_cut(picture, side) if picture is not None else ()):
             pixels = np.asarray(small, dtype=np.float32).ravel()
             pixels -= pixels.mean()
