@@ -93,6 +93,14 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda raw: raw["data"]["columns"].update(keep=["region", "region"]),
         "params.yaml: data.columns.keep: expected each name once, found region more than once",
     ),
+    "an alternative backbone named twice": (
+        lambda raw: raw["backbone"].update(alternatives=["./other", "./other"]),
+        "params.yaml: backbone.alternatives: expected each name once, found ./other more than once",
+    ),
+    "an alternative that is the first backbone": (
+        lambda raw: raw["backbone"].update(name="./first", alternatives=["./other", "./first"]),
+        "params.yaml: backbone.alternatives: expected backbones other than backbone.name, found ./first again; remove it",
+    ),
     "no test rows and none wanted out of fold": (
         lambda raw: raw["data"].update(test_fraction=None),
         "params.yaml: evaluation: expected a data.test_fraction with rows: held_out, or null with rows: out_of_fold, "

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from rootstock.params.base import Positive, Section, Share, has_parts
+from rootstock.params.base import Positive, Section, Share, has_parts, names_once
 from rootstock.part import FineTuneMethodPart, SimilarityMetricPart
 
 
 class BackboneParams(Section):
     name: str
     """a local folder, ``package:IMPORT_NAME/FOLDER``, or a name on the Hugging Face hub"""
-    alternatives: tuple[str, ...]
+    alternatives: Annotated[tuple[str, ...], AfterValidator(names_once)]
     """other backbones, each ranked with every source beside the first"""
     pooling: Literal["mean", "cls"]
     batch_rows: Positive
+
+    @field_validator("alternatives")
+    @classmethod
+    def _are_others(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if (first := info.data.get("name")) in value:
+            raise ValueError(f"expected backbones other than backbone.name, found {first} again; remove it")
+        return value
 
 
 class Limits(Section):
