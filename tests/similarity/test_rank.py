@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -256,6 +257,24 @@ def test_each_backbone_is_ranked_with_each_source_and_one_that_is_missing_is_nam
     assert found[ALONE].predicted_gain is None
     assert "nowhere" in found["related on ./nowhere"].excluded
     assert found["related"].excluded is None
+
+
+def test_a_backbone_without_a_tokenizer_is_excluded_with_its_reason_and_the_others_are_ranked(ranked, tiny_backbone, tmp_path):
+    mute = shutil.copytree(tiny_backbone, tmp_path / "mute", ignore=shutil.ignore_patterns("token*", "vocab*"))
+    found = {c.name: c for c in ranked(backbone={"alternatives": (str(mute),)}).candidates}
+    assert "expected a tokenizer" in found[f"related on {mute}"].excluded
+    assert found["related"].excluded is None
+
+
+def test_a_version_whose_backbone_is_gone_is_excluded_with_its_reason_and_the_others_are_ranked(ranked, champion):
+    now = champion(0)
+    card = json.loads(Path("champion/rootstock.json").read_text(encoding="utf-8"))
+    shutil.copytree("champion", "old")
+    Path("old/rootstock.json").write_text(json.dumps(card | {"base": card["base"] | {"name": "./gone"}}), encoding="utf-8")
+    earlier = EarlierVersion(version="7", model=Artifact(path="old", sha256="1" * 64))
+    found = {c.name: c for c in ranked(now.model_copy(update={"earlier": (earlier,)})).candidates}
+    assert "gone" in found["version 7"].excluded
+    assert found[CHAMPION].excluded is None
 
 
 def test_a_candidate_over_a_limit_is_excluded_with_its_reason(ranked, tiny_backbone, tiny_params):

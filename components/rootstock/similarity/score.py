@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rootstock.backbone import Encoder, locate, new_encoder
 from rootstock.classifier import Classifier, input_hash, read_card, training_hashes
-from rootstock.errors import DataError
+from rootstock.errors import BackboneError, DataError
 from rootstock.files import sha256_of_json, sha256_of_source, write_text
 from rootstock.head import log_probabilities, logistic_head, scaled
 from rootstock.params import BackboneParams, DataParams, SimilarityParams
@@ -74,7 +74,7 @@ def score_candidate(
         found = _score(
             spec, prepared, incumbent, data=data, backbone=backbone, similarity=similarity, workspace=workspace, seed=seed
         )
-    except DataError as error:
+    except (DataError, BackboneError) as error:  # not InputError: a full disk is no fault of the candidate
         if spec.backbone == backbone.name and spec.kind == "backbone":
             raise
         return _not_scored(spec, similarity, str(error))
