@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from rootstock.backbone import Encoder, load_encoder
+from rootstock.backbone import Encoder, content_hash, load_encoder
 from rootstock.classifier import input_hash
 from rootstock.data.text import Text
 from rootstock.errors import DataError
@@ -321,6 +321,18 @@ def test_the_target_and_its_sources_have_a_place_on_the_map(plain):
 def test_what_was_scored_is_kept_and_read_again(ranked_before, plain, monkeypatch):
     monkeypatch.setattr("rootstock.similarity.score._score", lambda *_, **__: pytest.fail("scored again"))
     assert ranked_before().sha256() == plain.sha256()
+
+
+def test_other_weights_under_the_name_of_a_backbone_are_scored_anew(advise, tiny_data, tiny_backbone, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    own = shutil.copytree(tiny_backbone, tmp_path / "own")
+    before = advise(tiny_data, backbone={"name": str(own)})
+    weights = load_file(own / "model.safetensors")
+    save_file({name: weight.flip(0) for name, weight in weights.items()}, own / "model.safetensors", metadata={"format": "pt"})
+    content_hash.cache_clear()  # as in another process
+    after = advise(tiny_data, backbone={"name": str(own)})
+    assert {c.name: c.scores for c in before.candidates} != {c.name: c.scores for c in after.candidates}
 
 
 def test_half_a_file_of_scores_is_not_trusted(ranked_before, plain):

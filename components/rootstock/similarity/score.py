@@ -6,7 +6,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootstock.backbone import Encoder, locate, new_encoder
+from rootstock.backbone import Encoder, content_hash, locate, new_encoder
 from rootstock.classifier import Classifier, input_hash, read_card, training_hashes
 from rootstock.errors import BackboneError, DataError
 from rootstock.files import sha256_of_json, sha256_of_source, write_text
@@ -123,10 +123,12 @@ def _key(
 ) -> str:
     source = next((each.splits["train"].sha256 for each in prepared.sources if each.name == spec.source), None)
     versions = {"champion": incumbent.model, **{f"version {e.version}": e.model for e in incumbent.earlier}}
+    is_bare = spec.excluded is None and spec.kind not in ("champion", "version")
     return sha256_of_json(
         [
             _code(),
             spec.model_dump(mode="json"),
+            content_hash(locate(spec.backbone)) if is_bare else None,
             {name: rows.sha256 for name, rows in prepared.target.splits.items()},
             prepared.target.labels,
             source,
