@@ -16,7 +16,7 @@ from rootstock.monitoring.decide import decide
 from rootstock.monitoring.monitor import monitor_window
 from rootstock.monitoring.prediction_log import PredictionLog
 from rootstock.params import Params, parse_params
-from rootstock.records import DriftReport, Incumbent, PreparedData, Resolution, RetrainDecision, load_json
+from rootstock.records import DriftReport, Incumbent, PreparedData, Resolution, RetrainDecision, Retraining, load_json
 from rootstock.registration.versions import find_version
 
 from rootstock_flows import server
@@ -26,6 +26,8 @@ from rootstock_flows.steps import Run
 
 REVISION_TAG = "rootstock.data_revision"
 DRIFT_EVENT = "rootstock.drift.detected"
+#: Folder that a look after which a retraining came to its end holds.
+RETRAINING = "retraining"
 
 
 @dataclass(frozen=True)
@@ -77,13 +79,13 @@ def look_at(params: Params, *, batch: str | None, now: datetime) -> Look:
     version = find_version(params.registration.model, incumbent.version, workspace=params.workspace)
     revision = version.tags.get(REVISION_TAG, newest)
     prepared = _prepared_at(params, revision)
-    folder = Path(params.workspace) / "monitoring" / f"{now:%Y%m%dT%H%M%SZ}-{batch or 'window'}"
+    folder = look_folder(params, batch, now)
     report = _watch(params, prepared, incumbent, batch=batch, folder=folder, now=now)
     decision = decide(
         report,
-        champion_revision=newest if was_tried(params.workspace, newest) else revision,
+        champion_revision=newest if was_tried(params, newest) else revision,
         newest_revision=newest,
-        last_retrain=last_retrain(params.workspace),
+        last_retrain=last_retrain(params),
         classes=len(prepared.target.labels),
         data=params.data,
         monitoring=params.monitoring,
@@ -132,18 +134,35 @@ def _watch(
     return report
 
 
-def was_tried(workspace: str, revision: str) -> bool:
-    """Whether a run on this revision came to its end, whatever that was: the same data would come to the same end again."""
-    documents = (load_json(path) for path in (Path(workspace) / "runs").glob(f"*/{RUN_FILE}"))
-    return any(document["data"]["revision"] == revision for document in documents)
+def was_tried(params: Params, revision: str) -> bool:
+    """Whether a run of this model on this revision came to its end, whatever that was: the same data would come to the same end."""
+    documents = (load_json(path) for path in (Path(params.workspace) / "runs").glob(f"*/{RUN_FILE}"))
+    model = params.registration.model
+    return any(
+        document["data"]["revision"] == revision and document["params"]["registration"]["model"] == model for document in documents
+    )
 
 
-def last_retrain(workspace: str) -> datetime | None:
-    """When it was last decided to retrain."""
-    for path in sorted((Path(workspace) / "monitoring").glob("*/decision"), reverse=True):
-        if RetrainDecision.load(path).retrain:
-            return datetime.strptime(path.parent.name.split("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    return None
+def last_retrain(params: Params) -> datetime | None:
+    """When the watch last looked before a retraining of this model that came to its end; one that was cut short goes on at once."""
+    marks = sorted(_looks_of(params).glob(f"*/{RETRAINING}"))
+    return datetime.fromisoformat(Retraining.load(marks[-1]).looked) if marks else None
+
+
+def mark_retraining(params: Params, document: dict[str, Any], *, batch: str | None, now: datetime) -> None:
+    """Write down that the retraining after the look at ``now`` came to its end; where nothing had changed there was none."""
+    if document["status"] != "unchanged":
+        done = Retraining(run_key=document["run_key"], status=document["status"], looked=now.isoformat())
+        done.save(look_folder(params, batch, now) / RETRAINING)
+
+
+def look_folder(params: Params, batch: str | None, now: datetime) -> Path:
+    """What one look at a model's log leaves; the order of names is that of the looks."""
+    return _looks_of(params) / f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{batch or 'window'}"
+
+
+def _looks_of(params: Params) -> Path:
+    return Path(params.workspace) / "monitoring" / params.registration.model
 
 
 def run_monitor(params: Params, *, batch: str | None = None, now: datetime | None = None) -> dict[str, Any]:

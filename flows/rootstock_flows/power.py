@@ -53,7 +53,7 @@ def make_power(params: Params, *, wanted: float | None, accuracy: float | None, 
         raise InputError(f"{revision.revision}: expected rows to test on, found none; add some with 'rootstock data add'")
     expected = _expected(params.workspace, accuracy=accuracy, discordance=discordance)
     nobody = Incumbent(version=None, model=None, run_key=None, earlier=())
-    looks = count_looks(nobody, gates=params.gates, workspace=params.workspace, run_key="")
+    looks = count_looks(nobody, gates=params.gates, registration=params.registration, workspace=params.workspace, run_key="")
     inflation = _inflation(params) if tested == TRAIN else 1.0
     sample = Sample(
         rows=round(len(test) / inflation),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
 from prefect.runtime import flow_run
-from rootstock.params import Params
+from rootstock.params import Params, parse_params
 
 from rootstock_flows import server
 from rootstock_flows.lock import only_run
-from rootstock_flows.monitor import monitor
+from rootstock_flows.monitor import mark_retraining, monitor
 from rootstock_flows.session import open_project
 from rootstock_flows.train import train
 from rootstock_flows.trigger import FORCED, of_deployment, of_watch
@@ -25,14 +25,17 @@ def retrain(
     """Watch; and if the decision is to retrain (or ``force``), run the main job on the latest data revision.
 
     The champion is one of the sources ranked, and the new model meets the same gates. What the watch found is what set the run off;
-    ``trigger`` is, where it found nothing and the run was forced.
+    ``trigger`` is, where it found nothing and the run was forced. The cool-down begins only with a run that came to its end: one
+    that was cut short is gone on with by the next look.
     """
-    seen: dict[str, Any] = monitor(params, batch, now, announce=False)
+    looked = datetime.fromisoformat(now) if now else datetime.now(UTC)
+    seen: dict[str, Any] = monitor(params, batch, looked.isoformat(), announce=False)
     wanted = force or seen["decision"]["retrain"]
     if not wanted:
         return {**seen, "run": None}
     newest = {**params, "data": {**params["data"], "revision": "latest"}}
     document: dict[str, Any] = train(newest, trigger=of_watch(seen, otherwise=trigger))
+    mark_retraining(parse_params(params, "params.yaml"), document, batch=batch, now=looked)
     return {**seen, "run": document}
 
 

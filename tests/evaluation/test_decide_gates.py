@@ -11,7 +11,7 @@ from rootstock.errors import DataError
 from rootstock.evaluation.decide import decide
 from rootstock.evaluation.looks import Look, count_looks, looks_after
 from rootstock.journal import append
-from rootstock.params import GatesParams
+from rootstock.params import GatesParams, RegistrationParams
 from rootstock.records import Incumbent, Looks
 
 GATES = GatesParams.model_validate(
@@ -24,6 +24,8 @@ GATES = GatesParams.model_validate(
         ],
     }
 )
+NOBODY = Incumbent(version=None, model=None, run_key=None, earlier=())
+DOCS = RegistrationParams(model="docs", experiment="docs", approval="automatic", lease_seconds=60)
 LOOKS = looks_after([Look(3, "2026-03-01T08:00:00.000+00:00", None)], GATES)
 
 
@@ -140,8 +142,14 @@ def test_levels_of_a_year_sum_to_alpha_when_the_params_allow_more_looks_halfway(
 def test_a_run_is_one_look_however_often_it_is_judged_and_none_without_a_champion(tmp_path: Path) -> None:
     workspace = str(tmp_path / "space")
     for run, compared in (("a", "1"), ("a", "1"), ("b", None), ("c", "1"), ("me", "1")):
-        append(workspace, "decision", {"run_key": run, "compared_with": compared}, after=None)
+        append(workspace, "decision", {"model": "docs", "run_key": run, "compared_with": compared}, after=None)
     append(workspace, "promotion", {"version": "2"}, after=None)
-    nobody = Incumbent(version=None, model=None, run_key=None, earlier=())
-    found = count_looks(nobody, gates=GATES, workspace=workspace, run_key="me")
+    found = count_looks(NOBODY, gates=GATES, registration=DOCS, workspace=workspace, run_key="me")
     assert (found.spent, found.earlier, found.level) == (2, (2, 4), pytest.approx(0.01))
+
+
+def test_a_run_of_another_model_in_the_workspace_is_no_look(tmp_path: Path) -> None:
+    workspace = str(tmp_path / "space")
+    for run, model in (("a", "docs"), ("b", "films")):
+        append(workspace, "decision", {"model": model, "run_key": run, "compared_with": "1"}, after=None)
+    assert count_looks(NOBODY, gates=GATES, registration=DOCS, workspace=workspace, run_key="me").earlier == (1,)

@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rootstock.journal import read_journal
-from rootstock.params import GatesParams
+from rootstock.params import GatesParams, RegistrationParams
 from rootstock.records import Incumbent, Looks
 
 #: Kind of the journal's entries that say what the gates decided of a run, and the facts in them that are read here.
-DECISION, RUN_KEY_FACT, COMPARED_FACT, LEVEL_FACT = "decision", "run_key", "compared_with", "level"
+DECISION, MODEL_FACT, RUN_KEY_FACT, COMPARED_FACT, LEVEL_FACT = "decision", "model", "run_key", "compared_with", "level"
 YEAR = datetime.timedelta(days=365)
 #: By how much of itself a share may seem too large because shares were added up.
 ROUNDING = 1e-9
 
 
-def count_looks(incumbent: Incumbent, *, gates: GatesParams | None, workspace: str, run_key: str) -> Looks:
-    """Count the year's candidates that were compared with a champion, each run once and this one not.
+def count_looks(
+    incumbent: Incumbent, *, gates: GatesParams | None, registration: RegistrationParams, workspace: str, run_key: str
+) -> Looks:
+    """Count the year's candidates that were compared with a champion of this model, each run once and this one not.
 
     Alpha is spent evenly: a look gets alpha / looks while the levels that the looks of the last 365 days were judged at leave so
     much of alpha, and nothing otherwise, so that the levels of any year sum to alpha at most, also where the params change in
@@ -32,7 +34,7 @@ def count_looks(incumbent: Incumbent, *, gates: GatesParams | None, workspace: s
     earlier = {}
     for entry in read_journal(workspace):
         compared = entry.kind == DECISION and entry.facts.get(COMPARED_FACT) is not None and entry.created >= since
-        if compared and entry.facts[RUN_KEY_FACT] != run_key:
+        if compared and entry.facts[MODEL_FACT] == registration.model and entry.facts[RUN_KEY_FACT] != run_key:
             earlier[entry.facts[RUN_KEY_FACT]] = entry
     return looks_after([Look(entry.number, entry.created, entry.facts.get(LEVEL_FACT)) for entry in earlier.values()], gates)
 

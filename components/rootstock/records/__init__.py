@@ -33,7 +33,7 @@ from rootstock.records.evaluation import (
     Reloading,
     Scored,
 )
-from rootstock.records.loop import DriftReport, DriftResult, Registration, Report, RetrainDecision
+from rootstock.records.loop import DriftReport, DriftResult, Registration, Report, RetrainDecision, Retraining
 from rootstock.records.models import NO_TRANSFER, Curve, Ladder, MethodScore, TrainedModel, TunedBackbone
 from rootstock.records.transfer import (
     JOINT,
@@ -91,6 +91,7 @@ __all__ = [
     "Report",
     "Resolution",
     "RetrainDecision",
+    "Retraining",
     "RowsFile",
     "Scored",
     "Selection",

@@ -71,3 +71,13 @@ class RetrainDecision(Record):
     new_data: bool
     cool_down_until: str | None
     """UTC, ISO 8601"""
+
+
+class Retraining(Record):
+    """A retraining that came to its end."""
+
+    run_key: str
+    status: str
+    """what it ended in"""
+    looked: str
+    """when the watch looked before it: UTC, ISO 8601"""
