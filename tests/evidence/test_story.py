@@ -105,6 +105,10 @@ def test_who_overrode_the_gates_stands_as_approver(journal):
     assert text.startswith("Ada, override of the gates' 'inconclusive': version 3 is champion in place of version 1, by Ada; we")
 
 
+def test_who_moved_production_to_another_version_did_not_approve_the_one_before(journal):
+    assert lines_of(as_text(tell(journal(), "1", model="docs")), "approver") == ["none asked for"]
+
+
 def test_a_run_whose_data_was_refused_has_a_story_without_models(journal):
     text = as_text(tell(journal(), "dddd", model="docs"))
     assert text.splitlines()[0] == "docs run dddddddddddd: ended before training: the data was refused"

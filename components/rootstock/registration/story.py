@@ -156,9 +156,11 @@ def _data(data: Mapping[str, Any]) -> str:
 
 
 def _approvers(story: Story) -> tuple[str, ...]:
-    """Who let the version into production, besides the gates."""
-    approved = tuple(f"{entry.facts['approver']}, {happening(entry)}" for entry in story.later if entry.facts.get("approver"))
-    if approved or not story.decision.facts["version"]:
+    """Who let the version into production, besides the gates; who put another in its place is none of them."""
+    version = story.decision.facts["version"]
+    approvals = [entry for entry in story.later if entry.facts.get("approver") and entry.facts["version"] == version]
+    approved = tuple(f"{entry.facts['approver']}, {happening(entry)}" for entry in approvals)
+    if approved or not version:
         return approved
     waits = any(entry.kind == WAITING for entry in story.later)
     return (
