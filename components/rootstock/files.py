@@ -17,7 +17,9 @@ from rootstock.errors import InputError, StorageError
 
 CHUNK_BYTES = 1 << 20
 BYTE_ORDER_MARK = "\ufeff"
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+#: What is said of a path on which something else stands, or whose name is not taken.
+PLACE_ERRORS = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG)
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
@@ -47,7 +49,7 @@ def sha256_of_json(value: object) -> str:
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into a one-line StorageError that names the path."""
+    """Turn a full or read-only disk, and a place where something else stands, into a one-line StorageError that names the path."""
     try:
         yield
     except Exception as error:
@@ -56,6 +58,8 @@ def storage_errors(path: Path) -> Iterator[None]:
                 f"cannot write {path}: {reason}; nothing was changed; free some space or choose another folder, "
                 "then run the same command again"
             ) from error
+        if reason := _refused_by_place(error, path):
+            raise StorageError(f"cannot write {path}: {reason}; nothing was changed; choose another name or folder") from error
         raise
 
 
@@ -69,10 +73,20 @@ def _refused_by_disk(error: Exception) -> str | None:
     return next((os.strerror(code) for code in DISK_ERRORS if f"(os error {code})" in message), None)
 
 
+def _refused_by_place(error: Exception, path: Path) -> str | None:
+    """What stands in the way of writing to ``path``: beside, above or below it; an error of another path says nothing of it."""
+    if not isinstance(error, OSError) or error.errno not in PLACE_ERRORS or not isinstance(error.filename, str | Path):
+        return None
+    named, place = Path(error.filename).absolute(), path.absolute()
+    if not (place.is_relative_to(named) or named.is_relative_to(place.parent)):
+        return None
+    return str(error.strerror) if named == place else f"{error.filename}: {error.strerror}"
+
+
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Call ``write`` with a temporary name beside ``path``, then rename it into place.
 
-    Raises StorageError if the disk is full; an older file of that name is then still whole.
+    Raises StorageError if the disk is full or something else stands there; an older file of that name is then still whole.
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

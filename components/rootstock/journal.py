@@ -180,7 +180,15 @@ def head_sha256(workspace: str) -> str:
 
 def signature() -> str:
     """The user and the machine, as an entry names them."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    return f"{user_name()}@{socket.gethostname()}"
+
+
+def user_name() -> str:
+    """The user, by number where the system has no name for it, as in a container that runs under any user id."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError from Python 3.13 on
+        return f"uid-{os.getuid()}"
 
 
 def _numbers(folder: Path) -> list[int]:

@@ -75,9 +75,14 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     write_file(path, write)
 
 
-def check_ending(path: Path) -> None:
-    """Raise DataError if no table can be written or read under this name: call it before any work is done."""
+def check_output(path: Path) -> None:
+    """Raise DataError if no table can be written under this name, or in its place: call it before any work is done."""
     _ending(path)
+    if path.is_dir():
+        raise DataError(f"{path}: expected a file to write, found a folder; name a file in it")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise DataError(f"{path}: expected a folder to write in, found that {above} is a file; choose another place")
 
 
 def read_image_folder(folder: Path) -> pd.DataFrame:

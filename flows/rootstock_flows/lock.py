@@ -9,20 +9,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rootstock.errors import BusyError
-from rootstock.files import write_text
+from rootstock.files import storage_errors, write_text
 
 
 @contextlib.contextmanager
 def only_run(task: str, workspace: str) -> Iterator[None]:
-    """Hold the task, or raise BusyError saying which process does. The system lets go of it when a process is killed."""
+    """Hold the task, or raise BusyError saying which process does. The system lets go of it when a process is killed.
+
+    Raises StorageError if the workspace may not be written, or is a file.
+    """
     from filelock import FileLock, Timeout
 
     folder = Path(workspace) / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
     holder = folder / f"{task}.json"
-    lock = FileLock(folder / f"{task}.lock")
     try:
-        lock.acquire(timeout=0)
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / f"{task}.lock")
+            lock.acquire(timeout=0)
     except Timeout as error:
         known = json.loads(holder.read_text(encoding="utf-8")) if holder.is_file() else {}
         raise BusyError(

@@ -157,3 +157,30 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
         read_utf8(tmp_path / "none")
     with pytest.raises(InputError, match="expected a file, found a folder"):
         read_utf8(tmp_path)
+
+
+def test_a_file_where_a_folder_should_be_is_a_storage_error_that_names_it(tmp_path):
+    (tmp_path / "taken").write_text("x", encoding="utf-8")
+    with pytest.raises(
+        StorageError, match=r"cannot write .*a\.txt: .*/taken: .*; nothing was changed; choose another name or folder"
+    ):
+        write_text(tmp_path / "taken" / "a.txt", "new")
+
+
+def test_a_folder_where_a_file_should_be_is_a_storage_error_and_stays(tmp_path):
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(StorageError, match="Is a directory"):
+        write_text(tmp_path / "a.txt", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_name_that_is_too_long_is_a_storage_error(tmp_path):
+    with pytest.raises(StorageError, match="File name too long"):
+        write_text(tmp_path / ("a" * 300), "new")
+
+
+def test_what_stands_in_the_way_elsewhere_is_not_said_of_this_path(tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "here").mkdir()
+    with pytest.raises(FileExistsError):
+        write_file(tmp_path / "here" / "a", lambda _: (tmp_path / "other").mkdir())

@@ -147,3 +147,12 @@ def test_a_writer_that_is_told_no_although_it_was_done_has_written(tmp_path: Pat
 
     monkeypatch.setattr(journal.os, "link", asked_twice)
     assert write_once(tmp_path / "a", "first")
+
+
+@pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 4711"), OSError("No username set in the environment")])
+def test_a_user_without_a_name_signs_by_number(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise error
+
+    monkeypatch.setattr(journal.getpass, "getuser", nameless)
+    assert journal.signature().startswith(f"uid-{os.getuid()}@")

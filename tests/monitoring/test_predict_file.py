@@ -114,3 +114,22 @@ def test_the_input_is_never_overwritten_and_the_ending_is_checked_first(ask: Cal
     Path("folder").mkdir()
     with pytest.raises(DataError, match="table file for modality text, found a folder"):
         ask("folder", "out.csv")
+
+
+@pytest.mark.parametrize(("target", "said"), [("taken.csv", "found a folder"), ("in.csv/out.csv", "in.csv is a file")])
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_predicted(
+    ask: Callable[..., PredictedFile], data_params: DataParams, target: str, said: str
+) -> None:
+    Path("in.csv").write_text("text\nlonger\n")
+    Path("taken.csv").mkdir()
+    log = PredictionLog.of(".rootstock", "docs")
+    with pytest.raises(DataError, match=said):
+        predict_file(Path("in.csv"), Path(target), load=lambda: pytest.fail("asked a model"), data=data_params, log=log, now=NOW)
+
+
+def test_an_input_with_a_long_name_is_logged_under_the_start_of_it(ask: Callable[..., PredictedFile]) -> None:
+    name = "n" * 230
+    Path(f"{name}.csv").write_text("text\nlonger\n")
+    done = ask(f"{name}.csv", "out.csv")
+    assert done.batch == name[:120]
+    assert Path(done.log).is_file()

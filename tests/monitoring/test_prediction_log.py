@@ -132,3 +132,9 @@ def test_all_that_was_asked_is_read_whatever_version_answered(log: PredictionLog
 
 def test_nothing_was_asked_of_a_model_without_a_log(log: PredictionLog) -> None:
     assert log.read_inputs() == []
+
+
+def test_a_batch_name_is_refused_where_it_is_longer_than_a_file_name_takes(log: PredictionLog) -> None:
+    assert log.append(batch(0, 10), version="3", batch="b" * 120, now=NOON).is_file()
+    with pytest.raises(DataError, match="at most 120 letters"):
+        log.append(batch(0, 10), version="3", batch="b" * 121, now=NOON)

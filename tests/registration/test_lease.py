@@ -130,3 +130,9 @@ def test_of_many_processes_one_at_a_time_holds_it() -> None:
     racing = [subprocess.Popen([sys.executable, "-c", COUNT]) for _ in range(6)]
     assert [process.wait() for process in racing] == [0] * 6
     assert Path("count").read_text(encoding="utf-8") == "60"
+
+
+def test_a_user_without_a_name_can_hold_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: {}["getpwuid(): uid not found: 4711"])
+    with lease("w", seconds=5) as taken:
+        assert taken.holder.user == f"uid-{os.getuid()}"

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from rootstock.errors import InputError, ServiceError
+from rootstock.errors import InputError, ServiceError, StorageError
 from rootstock.registration import mlflow_registry
 from rootstock.registration.mlflow_registry import find_aliases, find_experiment, log_report, start_run, tracking
 
@@ -98,3 +98,9 @@ def test_mlflow_is_imported_in_one_file_of_the_package() -> None:
     imports = re.compile(r"^\s*(import|from) mlflow\b", re.MULTILINE)
     having = [path.name for path in package.glob("*.py") if imports.search(path.read_text(encoding="utf-8"))]
     assert having == ["mlflow_registry.py"]
+
+
+def test_a_file_where_the_workspace_should_be_is_told_in_one_line(project: Path) -> None:
+    (project / "taken").write_text("x", encoding="utf-8")
+    with pytest.raises(StorageError, match="cannot write taken: File exists"):
+        tracking("taken")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from rootstock.classifier import input_hash
 from rootstock.errors import DataError
-from rootstock.monitoring.prediction_log import PredictionLog
+from rootstock.monitoring.prediction_log import LONGEST_BATCH, PredictionLog
 from rootstock.monitoring.scored_rows import scored_rows
 from rootstock.records import Value
-from rootstock.table import check_ending, read_image_folder, read_table, write_table
+from rootstock.table import check_output, read_image_folder, read_table, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +48,10 @@ def predict_file(
     ``target`` holds ``id``, ``input`` (the text, or an image's content hash), ``predicted`` and a ``probability:LABEL`` for each
     label. ``load`` answers the model's version and the model; it is called once the input is known to be good.
     An ``id`` column is taken from ``data.columns.id`` or, where there is none, counts rows from 1. No label is needed.
-    Raises DataError for a missing column, an empty, too long or unreadable input (which row), before anything is written.
+    Raises DataError for a target that cannot be written, a missing column, an empty, too long or unreadable input (which row),
+    before anything is written.
     """
-    check_ending(target)
+    check_output(target)
     if source.resolve() == target.resolve():
         raise DataError(f"{target}: expected another file than the input, found the same; name a new one")
     rows = read_inputs(source, data)
@@ -61,7 +62,7 @@ def predict_file(
     if data.modality.name == "image":
         shown["input"] = [input_hash(value) for value in inputs]
     write_table(shown, target)
-    batch = re.sub(r"[^A-Za-z0-9._-]+", "-", source.stem).strip("-._") or "batch"
+    batch = re.sub(r"[^A-Za-z0-9._-]+", "-", source.stem).strip("-._")[:LONGEST_BATCH] or "batch"
     logged = log.append(scored, version=version, batch=batch, now=now)
     counts = scored["predicted"].value_counts()
     return PredictedFile(

@@ -23,7 +23,9 @@ from rootstock.files import sha256_of_json, write_file
 if TYPE_CHECKING:
     import pandas as pd
 
-BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+#: A batch's name stands in a file's name, which no file system takes at any length.
+LONGEST_BATCH = 120
+BATCH_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_BATCH - 1}}}")
 FILE_NAME = re.compile(r"(?P<time>\d{8}T\d{12}Z)-(?P<hash>[0-9a-f]{16})--(?P<batch>.+)\.parquet")
 
 
@@ -44,7 +46,10 @@ class PredictionLog:
         Raises DataError for a batch name that is no file name, or no rows; StorageError if the disk is full.
         """
         if not BATCH_NAME.fullmatch(batch):
-            raise DataError(f"prediction log: expected a batch name of letters, digits and . _ -, found '{batch}'; choose another")
+            raise DataError(
+                f"prediction log: expected a batch name of at most {LONGEST_BATCH} letters, digits and . _ -, found '{batch}'; "
+                "choose another"
+            )
         if rows.empty:
             raise DataError(f"prediction log: expected rows in batch '{batch}', found none")
         content = sha256_of_json([list(rows["id"]), [input_hash(value) for value in rows["input"]], version, batch])[:16]

@@ -13,7 +13,6 @@ next command. Leases compare the clocks of their machines: these must agree to a
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import random
 import re
@@ -26,7 +25,7 @@ from pathlib import Path
 
 from rootstock.errors import BusyError
 from rootstock.files import storage_errors, write_text
-from rootstock.journal import journal_folder, write_once
+from rootstock.journal import journal_folder, user_name, write_once
 from rootstock.records import Value
 from rootstock.registration import steps
 
@@ -128,7 +127,7 @@ def _signed(seconds: float) -> Holder:
     import psutil
 
     return Holder(
-        user=getpass.getuser(),
+        user=user_name(),
         host=socket.gethostname(),
         pid_namespace=_pid_namespace(),
         pid=os.getpid(),

@@ -22,7 +22,7 @@ from typing import Any
 
 from rootstock import __version__
 from rootstock.errors import InputError, ServiceError
-from rootstock.files import new_folder
+from rootstock.files import new_folder, storage_errors
 from rootstock.registration.run_contents import RunContents
 
 KEY_TAG = "rootstock.run_key"
@@ -94,7 +94,8 @@ def tracking(workspace: str) -> Any:
         logging.getLogger(name).setLevel(logging.WARNING)
     given = os.environ.get("MLFLOW_TRACKING_URI")
     if not given:
-        Path(workspace).mkdir(parents=True, exist_ok=True)
+        with storage_errors(Path(workspace)):
+            Path(workspace).mkdir(parents=True, exist_ok=True)
     uri = given or f"sqlite:///{Path(workspace).resolve()}/mlflow.db"
     # The SQLite registry looks logged models up through the process-wide URI, whatever the client was given.
     mlflow.set_tracking_uri(uri)

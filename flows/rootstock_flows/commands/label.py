@@ -46,11 +46,11 @@ def choose(
 
     from rootstock.classifier import Classifier
     from rootstock.registration.versions import download_model
-    from rootstock.table import check_ending
+    from rootstock.table import check_output
 
     from rootstock_flows.labelling import ask_for_labels
 
-    check_ending(sheet)
+    check_output(sheet)
     with clean_output(), tempfile.TemporaryDirectory(prefix="rootstock-") as folder:
         version, path = download_model(
             params.registration.model, alias_or_version, workspace=params.workspace, folder=Path(folder) / "model"

@@ -13,11 +13,14 @@ from rootstock_flows.session import emit, open_project, params_options
 @params_options
 def command(params_file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Play a month with the demo: quiet windows, a drifted one, new labels, retraining; in a workspace of its own."""
+    from rootstock.files import storage_errors
+
     from rootstock_flows.lock import only_run
 
     base = open_project(params_file, overrides)
     workspace = f"{base.workspace}/loop"
-    Path(workspace).mkdir(parents=True, exist_ok=True)  # Prefect, imported next, makes its home in it, but not its parents
+    with storage_errors(Path(workspace)):
+        Path(workspace).mkdir(parents=True, exist_ok=True)  # Prefect, imported next, makes its home in it, but not its parents
     from rootstock_flows.month import month_of
 
     params = month_of(base, workspace)
