@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rootstock.params import load_params
 
 INFRA = Path(__file__).parents[2] / "infra"
 DEPLOYMENTS = {each["name"]: each for each in yaml.safe_load((INFRA / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]}
@@ -35,11 +36,19 @@ def test_an_announced_decision_is_carried_out_and_not_taken_again():
     assert DEPLOYMENTS["retrain"]["triggers"][0]["parameters"]["force"] is True
 
 
-def test_training_is_weekly_watching_daily_and_retraining_only_on_the_event():
+def test_training_and_watching_are_weekly_and_retraining_only_on_the_event():
     crons = {name: [schedule["cron"].split() for schedule in each.get("schedules", [])] for name, each in DEPLOYMENTS.items()}
     assert [day_of_week for *_, day_of_week in crons["train"]] == ["1"]
-    assert [day_of_week for *_, day_of_week in crons["monitor"]] == ["*"]
+    assert [day_of_week for *_, day_of_week in crons["monitor"]] == ["1"]
     assert crons["retrain"] == []
+
+
+@pytest.mark.parametrize("params", [INFRA.parent / "params.yaml", INFRA.parent / "params-images.yaml"], ids=lambda path: path.name)
+def test_the_watch_looks_no_oftener_in_the_weeks_of_a_year_than_alpha_is_spent_over(params):
+    fields = [schedule["cron"].split() for schedule in DEPLOYMENTS["monitor"]["schedules"]]
+    assert all(minute.isdigit() and hour.isdigit() for minute, hour, *_ in fields)
+    days_a_week = sum(7 if day_of_week == "*" else len(day_of_week.split(",")) for *_, day_of_week in fields)
+    assert 52 * days_a_week <= load_params(params).monitoring.looks
 
 
 def test_a_flow_that_retrains_does_not_announce_to_itself():
