@@ -19,13 +19,14 @@ from rootstock.records import (
     TunedBackbone,
     ValidationReport,
 )  # fmt: skip
+from rootstock.registration import mlflow_registry as registry
 
 from rootstock_flows.steps import Run
 
 #: The document's name in the run's folder; it is written last.
 RUN_FILE = "run.json"
 
-Status = Literal["promoted", "challenger", "waiting", "refused", "invalid data", "unchanged"]
+Status = Literal["promoted", "promoted before", "challenger", "waiting", "refused", "invalid data", "unchanged"]
 
 SECTIONS: dict[str, type[Record]] = {
     "incumbent": Incumbent, "validation": ValidationReport, "ranking": SourceRanking, "selection": Selection,
@@ -43,7 +44,14 @@ def status_of(run: Run) -> Status:
         return "refused"
     if registration.waits:
         return "waiting"
-    return "promoted" if registration.alias == "champion" else "challenger"
+    if registration.alias != "champion":
+        return "challenger"
+    return "promoted" if _is_champion(registration, run.params.workspace) else "promoted before"
+
+
+def _is_champion(registration: Registration, workspace: str) -> bool:
+    """Whether it still is: a run that is gone through again gives the answer of then, and undoes no rollback since."""
+    return registry.find_aliases(registry.tracking(workspace), registration.model).get("champion") == registration.version
 
 
 def run_document(run: Run, *, report: str) -> dict[str, Any]:

@@ -50,7 +50,8 @@ def place(verdict: GateVerdict, *, version: str, judged_against: str | None, cha
         now = f"version {champion} is champion now" if champion is not None else "there is no champion now"
         return Placement(
             CHALLENGER if champion is not None else None,
-            f"the gates compared version {version} with {before}, but {now}; run again to compare it with what is in production",
+            f"the gates compared version {version} with {before}, but {now}; "
+            "the next run on newer data is compared with what is in production",
         )
     return Placement(CHAMPION, verdict.reason)
 

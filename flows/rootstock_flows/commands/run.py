@@ -39,6 +39,7 @@ def _text(document: dict[str, object]) -> str:
     said = {
         "promoted": "promoted", "challenger": "kept as challenger", "waiting": "waits for approval",
         "refused": "refused", "unchanged": "nothing changed", "invalid data": "the data was refused",
+        "promoted before": "was promoted before and is not champion now; nothing changed",
     }[str(document["status"])]  # fmt: skip
     reason = registration["reason"] if isinstance(registration, dict) else ""
     version = f"version {registration['version']} " if isinstance(registration, dict) and registration["version"] else ""
