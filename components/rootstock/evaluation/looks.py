@@ -34,7 +34,8 @@ def count_looks(
     earlier = {}
     for entry in read_journal(workspace):
         compared = entry.kind == DECISION and entry.facts.get(COMPARED_FACT) is not None and entry.created >= since
-        if compared and entry.facts[MODEL_FACT] == registration.model and entry.facts[RUN_KEY_FACT] != run_key:
+        own = entry.facts.get(MODEL_FACT, registration.model) == registration.model  # one that names no model counts too
+        if compared and own and entry.facts[RUN_KEY_FACT] != run_key:
             earlier[entry.facts[RUN_KEY_FACT]] = entry
     return looks_after([Look(entry.number, entry.created, entry.facts.get(LEVEL_FACT)) for entry in earlier.values()], gates)
 
