@@ -18,7 +18,7 @@ from rootstock.errors import InputError, StorageError
 CHUNK_BYTES = 1 << 20
 BYTE_ORDER_MARK = "\ufeff"
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-#: What is said of a path on which something else stands, or whose name is not taken.
+#: What is said of a path on which something else stands, or whose name is too long.
 PLACE_ERRORS = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG)
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
