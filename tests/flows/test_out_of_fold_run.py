@@ -18,13 +18,16 @@ FEW_LABELS = (
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any], dict[str, Any]]]:
-    """The first run, and one after new rows have come."""
+    """The first run, with two sources that know the target's classes, and one after new rows have come."""
     import psutil
     from task_folder import TASK, make_task, write_rows
 
     task = make_task(tmp_path_factory.mktemp("few"))
     write_rows(task.folder / "target.csv", 1, 16)
     task.here("data", "add", TASK, "target.csv")
+    for seed, source in ((2, "market"), (3, "letters")):
+        write_rows(task.folder / f"{source}.csv", seed, 30)
+        task.here("data", "add", source, f"{source}.csv")
     first = task.answer("run", *FEW_LABELS)
     more = write_rows(task.folder / "more.csv", 9, 6).read_text().partition("\n")[2]
     (task.folder / "target.csv").write_text((task.folder / "target.csv").read_text() + more, encoding="utf-8")
@@ -59,3 +62,11 @@ def test_a_retrain_compares_with_the_champion_on_new_rows_alone(runs: tuple[Path
     assert champion["measures"]["accuracy"]["n"] == 12
     assert "32 of 44 rows left out because it learned from them" in champion["note"]
     assert runs[2]["verdict"]["verdict"] in {"pass", "fail", "inconclusive"}
+
+
+def test_two_sources_of_the_same_classes_are_learned_from_together(runs: tuple[Path, Any, Any]) -> None:
+    _, first, _ = runs
+    assert [one["source"] for one in first["ranking"]["candidates"]][:1] == ["market + letters"]
+    assert first["selection"]["chosen"] == first["training"]["source"] == "market + letters"
+    assert first["source_tuning"]["rows"] == 120
+    assert first["source_tuning"]["matched_labels"] == {"bread": "bread", "ship": "ship"}
