@@ -21,7 +21,7 @@ from PIL import Image as Pictures
 from rootstock import processes
 from rootstock.data.image import Image
 from rootstock.errors import InputError
-from rootstock.finetuning import precision, stepper
+from rootstock.finetuning import frozen_prefix, precision, stepper
 from rootstock.finetuning.crossvalidate import take
 from rootstock.finetuning.shared_gradients import sum_gradients
 from rootstock.part import Keep, Rows, Start
@@ -145,6 +145,23 @@ def not_finite_in(rank: int):
     return gradients
 
 
+def frozen_states(toy, *, full_in: int | None = None):
+    """Hidden states of the toy's rows below its last layer, and how many of them this process has computed."""
+    start, rows = without_dropout(toy)
+    prefix, _ = frozen_prefix.split_encoder(replace(start.load(), batch_rows=8), 1, rows.inputs)
+    real, seen = frozen_prefix._hidden, []
+
+    def hidden(prefix, inputs):
+        if processes.rank() == full_in:
+            raise OSError("no space left on device")
+        seen.extend(inputs)
+        return real(prefix, inputs)
+
+    with changed(frozen_prefix, "_hidden", hidden):
+        states = frozen_prefix.through_prefix(prefix, rows, label="x")
+    return None if states is None else [np.array(row) for row in states.inputs], len(seen)
+
+
 @pytest.fixture(scope="module")
 def alone(toy, make_method):
     return {
@@ -154,6 +171,7 @@ def alone(toy, make_method):
         "single rows": fit(toy, make_method["lora"](batch_rows=1, epochs=1), rows=12),
         "unfreezing": fit(toy, make_method["gradual_unfreezing"]()),
         "above frozen layers": fit(toy, make_method["last_layers"]()),
+        "states": frozen_states(toy),
     }
 
 
@@ -171,7 +189,11 @@ def pair(toy, make_method, tmp_path_factory):
             "above frozen layers": fit(toy, make_method["last_layers"]()),
             "dropout": fit_with_dropout(toy, make_method["lora"](dropout=0.1)),
             "seed": processes.own_seed(3),
+            "states": frozen_states(toy),
+            "states without room": frozen_states(toy, full_in=1),
         }
+        with changed(frozen_prefix, "OPEN_FILES", "/proc/{}/task" if rank else frozen_prefix.OPEN_FILES):
+            found["states unshared"] = frozen_states(toy)
         with changed(stepper, "scores", memory_for(2, only=1)):
             found["out of memory"] = fit(toy, make_method["lora"]())
         with changed(stepper.Stepper, "gradients", not_finite_in(1)), pytest.raises(InputError) as raised:
@@ -194,6 +216,29 @@ def test_two_processes_end_at_the_weights_of_one(alone, pair, case):
 def test_both_processes_hold_the_same_weights_to_the_bit(pair, case):
     assert same(pair[0][case], pair[1][case])
     assert all(np.array_equal(pair[0][case]["heldout"][epoch], pair[1][case]["heldout"][epoch]) for epoch in (1.0, 4.0))
+
+
+def test_each_computes_a_share_of_the_frozen_layers_and_reads_the_others_to_the_bit(alone, pair):
+    (expected, rows), shares = alone["states"], [each["states"] for each in pair]
+    assert sum(share for _, share in shares) == rows == 48
+    assert all(0 < share < rows for _, share in shares)
+    for states, _ in shares:
+        assert all(np.array_equal(one, other) for one, other in zip(states, expected, strict=True))
+
+
+def test_files_of_the_other_that_cannot_be_read_are_computed_by_each(alone, pair):
+    for states, rows in (each["states unshared"] for each in pair):
+        assert rows > 48
+        assert all(np.array_equal(one, other) for one, other in zip(states, alone["states"][0], strict=True))
+
+
+def test_no_room_for_states_in_one_process_is_none_in_both(pair):
+    assert [each["states without room"][0] for each in pair] == [None, None]
+
+
+def test_heldout_rows_are_shared_and_answered_as_by_one(alone, pair):
+    for epoch, said in alone["above frozen layers"]["heldout"].items():
+        np.testing.assert_allclose(pair[1]["above frozen layers"]["heldout"][epoch], said, atol=TOLERANCE)
 
 
 def test_each_draws_dropout_of_its_own(pair):

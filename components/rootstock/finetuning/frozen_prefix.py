@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from rootstock import processes
 from rootstock.backbone import Encoder
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 LOOKED_AT = 64
 #: Of the length of the whole's features; half precision between the layers costs a thousandth.
 TOLERANCE = 0.01
+#: Where Linux lets a process open what another of the same user holds open, even what has no name; elsewhere each computes all.
+OPEN_FILES = "/proc/{}/fd"
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,8 @@ def through_prefix(prefix: Encoder, rows: Rows, *, label: str, known: dict[Any, 
     """The same rows with hidden states, in half precision, as inputs.
 
     What is ``known`` of an input is not computed again, and what is computed is added to it. States lie memory-mapped in a file
-    that is gone with the process. None where the disk has no room for them.
+    that is gone with the process; processes that train together compute a share each and read each other's. None, in all of them,
+    where the disk has no room.
     """
     known = {} if known is None else known
     new = [value for value in dict.fromkeys(rows.inputs) if value not in known]
@@ -151,24 +157,87 @@ def through_prefix(prefix: Encoder, rows: Rows, *, label: str, known: dict[Any, 
     return Rows([known[value] for value in rows.inputs], rows.labels, rows.features)
 
 
+@dataclass(frozen=True)
+class _Share:
+    """Hidden states that one process has written, one after another, into a file without a name."""
+
+    process: int
+    descriptor: int
+    """of the file, which that process holds open until all have read it"""
+    places: dict[int, tuple[int, tuple[int, int]]]
+    """input -> where its states begin, in numbers, and their shape"""
+
+
 def _computed(prefix: Encoder, inputs: Sequence[Any], label: str) -> list[NDArray[np.float16]]:
+    """States of each input.
+
+    Raises:
+        OSError: the disk has no room; processes that train together all raise it, so that none waits for another for ever.
+    """
+    if not inputs:
+        return []
+    found = None
+    if Path(OPEN_FILES.format(os.getpid())).is_dir():
+        found = _computed_by(processes.count(), prefix, inputs, label)
+    found = found or _computed_by(1, prefix, inputs, label)
+    if found is None:
+        raise OSError("hidden states were written and cannot be read")
+    return [found[index] for index in range(len(inputs))]
+
+
+def _computed_by(count: int, prefix: Encoder, inputs: Sequence[Any], label: str) -> dict[int, NDArray[np.float16]] | None:
+    """States of each input, of which each of ``count`` processes computes a share; None in all if one cannot read another's.
+
+    Batches are cut alike in all of them, so states are those that one alone computes, to the bit.
+    """
+    mine = list(prefix.batches(inputs))[processes.rank() if count > 1 else 0 :: count]
+    written = found = None
+    with contextlib.ExitStack() as open_until_all_read:
+        with contextlib.suppress(OSError):
+            stream = open_until_all_read.enter_context(tempfile.TemporaryFile())
+            written = _write(prefix, inputs, mine, stream, label=label)
+        shares = [share for share in processes.gathered(written) if share is not None]
+        if len(shares) < processes.count():
+            raise OSError("no room for hidden states")
+        with contextlib.suppress(OSError):
+            found = _read([share for share in shares if count > 1 or share.process == os.getpid()])
+        return found if all(processes.gathered(found is not None)) else None
+
+
+def _write(
+    prefix: Encoder, inputs: Sequence[Any], batches: Sequence[NDArray[np.int64]], stream: IO[bytes], *, label: str
+) -> _Share:
     import numpy as np
     import torch
     from tqdm import tqdm
 
-    if not inputs:
-        return []
-    places: list[tuple[int, tuple[int, int]]] = [(0, (0, 0))] * len(inputs)
+    places: dict[int, tuple[int, tuple[int, int]]] = {}
     prefix.model.eval()
     end = 0
-    with tempfile.TemporaryFile() as stream, torch.inference_mode():
-        with tqdm(total=len(inputs), desc=label, unit="row", disable=None, leave=False, file=sys.stderr) as bar:
-            for indices in prefix.batches(inputs):
-                for index, row in zip(indices, _hidden(prefix, [inputs[i] for i in indices]), strict=True):
-                    stream.write(np.ascontiguousarray(row).data)
-                    places[index] = (end, (row.shape[0], row.shape[1]))
-                    end += row.size
-                bar.update(len(indices))
-        stream.flush()
-        mapped = np.memmap(stream, dtype=np.float16, mode="c")  # copy on write: torch wants arrays that could be written to
-    return [mapped[start : start + shape[0] * shape[1]].reshape(shape) for start, shape in places]
+    rows = sum(len(indices) for indices in batches)
+    with torch.inference_mode(), tqdm(total=rows, desc=label, unit="row", disable=None, leave=False, file=sys.stderr) as bar:
+        for indices in batches:
+            for index, row in zip(indices.tolist(), _hidden(prefix, [inputs[i] for i in indices]), strict=True):
+                stream.write(np.ascontiguousarray(row).data)
+                places[index] = (end, (row.shape[0], row.shape[1]))
+                end += row.size
+            bar.update(len(indices))
+    stream.flush()
+    return _Share(os.getpid(), stream.fileno(), places)
+
+
+def _read(shares: Sequence[_Share]) -> dict[int, NDArray[np.float16]]:
+    """States of every input, memory-mapped."""
+    import numpy as np
+
+    found = {}
+    for share in shares:
+        if not share.places:
+            continue
+        own = share.process == os.getpid()
+        file = share.descriptor if own else Path(OPEN_FILES.format(share.process), str(share.descriptor))
+        with open(file, "rb", closefd=not own) as stream:
+            mapped = np.memmap(stream, dtype=np.float16, mode="c")  # copy on write: torch wants arrays that could be written to
+        for index, (start, shape) in share.places.items():
+            found[index] = mapped[start : start + shape[0] * shape[1]].reshape(shape)
+    return found

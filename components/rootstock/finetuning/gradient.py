@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from rootstock import processes
 from rootstock.backbone import Encoder
 from rootstock.classifier import input_hash
 from rootstock.errors import ParamsError
@@ -116,8 +115,7 @@ class GradientMethod(FineTuneMethod):
         known = start.states.setdefault(adapted.layers_below, {})
         states = through_prefix(parts[0], rows, label="frozen layers", known=known)
         held = through_prefix(parts[0], heldout, label="frozen layers", known=known) if heldout is not None else None
-        no_room = states is None or (heldout is not None and held is None)
-        if any(processes.gathered(no_room)) or states is None:
+        if states is None or (heldout is not None and held is None):
             return _Trained(adapted.encoder, rows, heldout)
         return _Trained(parts[1], states, held)
 

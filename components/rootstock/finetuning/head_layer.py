@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rootstock import processes
+from rootstock.finetuning.crossvalidate import take
 from rootstock.head import Head, scaled
 
 if TYPE_CHECKING:
@@ -46,3 +48,18 @@ def probabilities(encoder: Encoder, layer: Any, rows: Rows) -> NDArray[np.float6
     embeddings = torch.from_numpy(scaled(encoder.embed(rows.inputs))).float().to(encoder.model.device)
     with torch.inference_mode():
         return np.asarray(layer(embeddings).softmax(dim=1).double().cpu().numpy())
+
+
+def shared_probabilities(encoder: Encoder, layer: Any, rows: Rows) -> NDArray[np.float64]:
+    """Like ``probabilities``, in processes that train together: each computes a share, and all get the same."""
+    import numpy as np
+
+    everything = np.arange(len(rows.labels))
+    if processes.count() == 1 or len(everything) < processes.count():
+        return processes.agreed(probabilities(encoder, layer, rows))
+    mine = processes.share(everything)
+    shares = processes.gathered(probabilities(encoder, layer, take(rows, mine)))
+    found = np.empty((len(everything), shares[0].shape[1]))
+    for rank, share in enumerate(shares):
+        found[rank :: len(shares)] = share
+    return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rootstock import processes
 from rootstock.errors import InputError
 from rootstock.finetuning.batches import shuffled_batches
-from rootstock.finetuning.head_layer import as_head, as_layer, probabilities
+from rootstock.finetuning.head_layer import as_head, as_layer, shared_probabilities
 from rootstock.finetuning.optimisation import Group, Optimisation
 from rootstock.finetuning.stepper import Questions, Stepper
 from rootstock.part import Fitted, Rows
@@ -96,7 +96,7 @@ class Training:
         self.at.epoch, self.at.batch, self.at.total = self.at.epoch + 1, 0, 0.0
         better = True
         if self.heldout is not None:
-            said = processes.agreed(probabilities(self.encoder, self.layer, self.heldout))
+            said = shared_probabilities(self.encoder, self.layer, self.heldout)
             self.predicted[float(self.at.epoch)] = said
             if self.steps.patience is not None:
                 better = self._is_better(said)
