@@ -28,7 +28,8 @@ from peft import LoraConfig, get_peft_model
 from rootstock.backbone import Encoder
 from rootstock.files import write_file, write_text
 from rootstock.finetuning.crossvalidate import Option, score_options, take
-from rootstock.finetuning.frozen_prefix import split_encoder, through_prefix
+from rootstock.finetuning.frozen_prefix import split_encoder
+from rootstock.finetuning.hidden_states import through_prefix
 from rootstock.finetuning.loop import train
 from rootstock.finetuning.optimisation import Optimisation
 from rootstock.head import Head, log_probabilities, logistic_head, match_classes

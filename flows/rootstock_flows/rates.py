@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rootstock.errors import ParamsError
-from rootstock.finetuning.gradient import layers_of
+from rootstock.finetuning.layers import layers_of
 from rootstock.finetuning.pace import rows_per_second
 from rootstock.params import Params, parse_params
 from rootstock.part import FineTuneMethod

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rootstock.finetuning.batches import SORTED_BATCHES, shuffled_batches
-from rootstock.finetuning.frozen_prefix import HiddenStates
+from rootstock.finetuning.hidden_states import TokenStates
 from rootstock.part import Rows
 
 ROWS = 500
 
 
 class Reader:
-    modality, processor = HiddenStates(), None
+    modality, processor = TokenStates(), None
 
 
 @pytest.fixture

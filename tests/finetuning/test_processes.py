@@ -21,7 +21,7 @@ from PIL import Image as Pictures
 from rootstock import processes
 from rootstock.data.image import Image
 from rootstock.errors import InputError
-from rootstock.finetuning import frozen_prefix, precision, stepper
+from rootstock.finetuning import frozen_prefix, hidden_states, precision, stepper
 from rootstock.finetuning.crossvalidate import take
 from rootstock.finetuning.shared_gradients import sum_gradients
 from rootstock.part import Keep, Rows, Start
@@ -149,7 +149,7 @@ def frozen_states(toy, *, full_in: int | None = None):
     """Hidden states of the toy's rows below its last layer, and how many of them this process has computed."""
     start, rows = without_dropout(toy)
     prefix, _ = frozen_prefix.split_encoder(replace(start.load(), batch_rows=8), 1, rows.inputs)
-    real, seen = frozen_prefix._hidden, []
+    real, seen = hidden_states.hidden_states, []
 
     def hidden(prefix, inputs):
         if processes.rank() == full_in:
@@ -157,8 +157,8 @@ def frozen_states(toy, *, full_in: int | None = None):
         seen.extend(inputs)
         return real(prefix, inputs)
 
-    with changed(frozen_prefix, "_hidden", hidden):
-        states = frozen_prefix.through_prefix(prefix, rows, label="x")
+    with changed(hidden_states, "hidden_states", hidden):
+        states = hidden_states.through_prefix(prefix, rows, label="x")
     return None if states is None else [np.array(row) for row in states.inputs], len(seen)
 
 
@@ -192,7 +192,7 @@ def pair(toy, make_method, tmp_path_factory):
             "states": frozen_states(toy),
             "states without room": frozen_states(toy, full_in=1),
         }
-        with changed(frozen_prefix, "OPEN_FILES", "/proc/{}/task" if rank else frozen_prefix.OPEN_FILES):
+        with changed(hidden_states, "OPEN_FILES", "/proc/{}/task" if rank else hidden_states.OPEN_FILES):
             found["states unshared"] = frozen_states(toy)
         with changed(stepper, "scores", memory_for(2, only=1)):
             found["out of memory"] = fit(toy, make_method["lora"]())

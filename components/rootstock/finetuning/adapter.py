@@ -11,7 +11,8 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from rootstock.backbone import Encoder
 from rootstock.errors import ParamsError
-from rootstock.finetuning.gradient import Adapted, GradientMethod, layers_of
+from rootstock.finetuning.gradient import Adapted, GradientMethod
+from rootstock.finetuning.layers import layers_of
 
 if TYPE_CHECKING:
     from peft import PeftConfig

@@ -11,7 +11,7 @@ from rootstock.classifier import Classifier, read_card
 from rootstock.finetuning.checkpoint import forget
 from rootstock.finetuning.choose_method import Circumstances, choose_method
 from rootstock.finetuning.crossvalidate import Option, OptionScore, row_losses, score_options, unseen_rows
-from rootstock.finetuning.gradient import layers_of
+from rootstock.finetuning.layers import layers_of
 from rootstock.finetuning.pace import rows_per_second
 from rootstock.finetuning.save import Lineage, save_model
 from rootstock.finetuning.search import search_rates

@@ -11,11 +11,11 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from rootstock.backbone import Encoder
 from rootstock.classifier import input_hash
-from rootstock.errors import ParamsError
 from rootstock.files import sha256_of_json
 from rootstock.finetuning.augment import augmented, check_augmentations
 from rootstock.finetuning.checkpoint import Checkpoint
-from rootstock.finetuning.frozen_prefix import split_encoder, through_prefix
+from rootstock.finetuning.frozen_prefix import split_encoder
+from rootstock.finetuning.hidden_states import through_prefix
 from rootstock.finetuning.loop import train
 from rootstock.finetuning.optimisation import Group, Optimisation
 from rootstock.finetuning.precision import bfloat16_pays, frozen_in_bfloat16
@@ -26,6 +26,8 @@ from rootstock.part import EPOCHS, AugmentationPart, FineTuneMethod, Fitted, Row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+NO_ROOM = "what they give fits not onto the disk of the temporary folder, or not into half precision; TMPDIR names another folder"
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class GradientMethod(FineTuneMethod):
                 inputs_of=self._changed(rows.inputs, seed=seed) if self.augmentations else None, bfloat16=start.bfloat16,
             )  # fmt: skip
         adapted.encoder.model.eval()
-        return replace(fitted, encoder=adapted.encoder)
+        return replace(fitted, encoder=adapted.encoder, notes=(*trained.notes, *fitted.notes))
 
     def _changed(self, inputs: Sequence[Any], *, seed: int) -> Callable[[int], Sequence[Any]]:
         return lambda epoch: augmented(self.augmentations, inputs, seed=seed, epoch=epoch)
@@ -111,13 +113,17 @@ class GradientMethod(FineTuneMethod):
         self, adapted: Adapted, parts: tuple[Encoder, Encoder] | None, start: Start, rows: Rows, *, heldout: Rows | None
     ) -> _Trained:
         if parts is None:
-            return _Trained(adapted.encoder, rows, heldout)
+            why = "augmentations change the inputs" if self.augmentations else "this backbone cannot be cut above them"
+            return _Trained(adapted.encoder, rows, heldout, self._anew(why) if adapted.layers_below else ())
         known = start.states.setdefault(adapted.layers_below, {})
         states = through_prefix(parts[0], rows, label="frozen layers", known=known)
         held = through_prefix(parts[0], heldout, label="frozen layers", known=known) if heldout is not None else None
         if states is None or (heldout is not None and held is None):
-            return _Trained(adapted.encoder, rows, heldout)
+            return _Trained(adapted.encoder, rows, heldout, self._anew(NO_ROOM))
         return _Trained(parts[1], states, held)
+
+    def _anew(self, why: str) -> tuple[str, ...]:
+        return (f"{self.name}: frozen layers are computed anew every epoch, as {why}",)
 
     def _first_head(self, start: Start, trained: _Trained) -> Head:
         """Rows without features (n, 0) get them here, from hidden states where those are known: one pass for both."""
@@ -149,6 +155,7 @@ class _Trained:
     encoder: Encoder
     rows: Rows
     heldout: Rows | None
+    notes: tuple[str, ...] = ()
 
 
 def _pays(model: Any) -> bool:
@@ -171,48 +178,3 @@ def _digest(*arrays: NDArray[Any]) -> str:
     for array in arrays:
         found.update(np.ascontiguousarray(array).tobytes())
     return found.hexdigest()
-
-
-def layers_of(model: Any) -> list[Any]:
-    """The backbone's layers or stages, first to last; empty where they are not found."""
-    import torch
-
-    for holder in (*(getattr(model, name, None) for name in ("encoder", "transformer", "model")), model):
-        for name in ("layer", "layers", "stages", "block", "h"):
-            found = getattr(holder, name, None)
-            if isinstance(found, torch.nn.ModuleList):
-                return list(found)
-    return []
-
-
-def by_depth(model: Any, *, decay: float, epochs_a_layer: int) -> tuple[Group, ...]:
-    """Every weight in a group for its layer, what lies before the first in one, what lies behind the last with the last.
-
-    A layer's rate is ``decay`` times that of the layer above it. With ``epochs_a_layer`` the last layer is trained from the first
-    epoch on, the one below from that many epochs later, and so on. Raises ParamsError where layers are to differ and are not found.
-    """
-    layers = layers_of(model) or [model]
-    if layers == [model] and (decay < 1 or epochs_a_layer):
-        raise ParamsError(
-            "finetuning: layers of this backbone cannot learn at rates or from epochs of their own, its layers are not found; "
-            "name the method full, with layer_decay: 1, or lora, with last_layers: null"
-        )
-    placed = {id(parameter): depth for depth, layer in enumerate(layers, start=1) for parameter in layer.parameters()}
-    before = _names_before(model)
-    found: dict[int, list[Any]] = {}
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(True)
-        depth = placed.get(id(parameter), 0 if name.split(".")[0] in before else len(layers))
-        found.setdefault(depth, []).append(parameter)
-    return tuple(
-        Group(tuple(parameters), decay ** (len(layers) - depth), (len(layers) - depth) * epochs_a_layer)
-        for depth, parameters in sorted(found.items())
-    )
-
-
-def _names_before(model: Any) -> set[str]:
-    """Children that stand before the one with the layers: embeddings, patches, a stem."""
-    layers = {id(layer) for layer in layers_of(model)}
-    children = [(name, {id(part) for part in child.modules()}) for name, child in model.named_children()]
-    first = next((place for place, (_, parts) in enumerate(children) if parts & layers), 0)
-    return {name for name, _ in children[:first]}

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from rootstock.backbone import Encoder
-from rootstock.finetuning.gradient import Adapted, GradientMethod, by_depth
+from rootstock.finetuning.gradient import Adapted, GradientMethod
+from rootstock.finetuning.layers import by_depth
 
 
 class GradualUnfreezing(GradientMethod):

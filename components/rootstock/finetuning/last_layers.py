@@ -8,7 +8,8 @@ from pydantic import PositiveInt
 
 from rootstock.backbone import Encoder
 from rootstock.errors import ParamsError
-from rootstock.finetuning.gradient import Adapted, GradientMethod, layers_of
+from rootstock.finetuning.gradient import Adapted, GradientMethod
+from rootstock.finetuning.layers import layers_of
 
 
 class LastLayers(GradientMethod):
