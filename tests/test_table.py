@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rootstock.errors import InputError
 from rootstock.table import read_image_folder, read_table, write_table
@@ -64,6 +66,29 @@ def test_a_cell_of_a_megabyte_and_a_byte_order_mark_are_read(tmp_path: Path) -> 
     path = tmp_path / "a.CSV"
     path.write_bytes(b"\xef\xbb\xbftext\n" + b"x" * 1_000_000 + b"\n")
     assert len(read_table(path)["text"][0]) == 1_000_000
+
+
+def test_a_parquet_file_has_the_columns_that_stand_in_it_when_pandas_wrote_notes_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"text": ["a", "b"], "n": [1, 2]}).set_index("text").to_parquet(path)
+    assert sorted(read_table(path).columns) == ["n", "text"]
+    pd.DataFrame([["a", "x"], ["b", "y"]]).to_parquet(path)
+    assert list(read_table(path).columns) == ["0", "1"]
+    nulls = {"text": pd.array(["a", None], dtype="string"), "n": pd.array([2**60 + 1, None], dtype="Int64")}
+    pd.DataFrame(nulls).to_parquet(path)
+    frame = read_table(path)
+    assert all(value is None or value != value for value in frame.iloc[1])
+    assert frame["n"][0] == 2**60 + 1
+
+
+def test_a_parquet_file_with_a_column_twice_or_an_unknown_time_zone_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table([pa.array(["x"]), pa.array(["y"])], names=["a", "a"]), path)
+    with pytest.raises(InputError, match=r"a.parquet: .* more than one 'a' in the header"):
+        read_table(path)
+    pq.write_table(pa.table({"when": pa.array([1], pa.timestamp("us", tz="Mars/Phobos"))}), path)
+    with pytest.raises(InputError, match=r"a.parquet: .*Mars/Phobos"):
+        read_table(path)
 
 
 @pytest.mark.parametrize(

@@ -32,20 +32,16 @@ def read_table(path: Path) -> pd.DataFrame:
     """Rows of a table file, in order, by its ending: .csv, .tsv, .jsonl (or .ndjson), .parquet.
 
     Every cell of a CSV or TSV file is text, and an empty one is null, so ``NA`` stays a word and ``007`` stays an identifier.
+    Columns of a Parquet file are those that the file holds, under the names that stand there, whoever wrote it.
     Raises DataError (InputError for a missing or non-UTF-8 file) naming the file and, where there is one, the line.
     """
-    import pandas as pd
-
     ending = _ending(path)
     if not path.is_file():
         raise DataError(f"{path}: expected a table file, found {'a folder' if path.is_dir() else 'nothing'}; check the path")
     if path.stat().st_size == 0:
         raise DataError(f"{path}: expected rows, found an empty file")
     if ending == ".parquet":
-        try:
-            frame = pd.read_parquet(path)
-        except (ValueError, OSError) as error:
-            raise DataError(f"{path}: expected a Parquet file, found something else ({error}); write it again") from error
+        frame = _read_parquet(path)
     else:
         text = read_utf8(path)
         frame = _parse_jsonl(text, path) if ending == ".jsonl" else _parse_separated(text, SEPARATORS[ending], path)
@@ -163,6 +159,21 @@ def _has_carriage_return(frame: pd.DataFrame) -> bool:
 def _check_header(header: list[str], path: Path) -> None:
     if repeated := sorted({name for name in header if header.count(name) > 1}):
         raise DataError(f"{path}: expected each column once, found more than one '{repeated[0]}' in the header; rename one")
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    """Without the notes that pandas leaves: they make an index of columns, numbers of names, and cells of ``pd.NA``."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as stream:
+            table = pq.ParquetFile(stream).read()
+        _check_header(table.column_names, path)
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, integer_object_nulls=True)
+    except (ValueError, OSError, LookupError, pa.ArrowException) as error:
+        raise DataError(f"{path}: expected a Parquet file, found something else ({error}); write it again") from error
+    return frame
 
 
 def _parse_separated(text: str, separator: str, path: Path) -> pd.DataFrame:
