@@ -58,8 +58,9 @@ def test_unused_rows_are_taken_in_the_proportions_before_training_rows_were_pick
     assert ((unused < 60).sum(), (unused >= 60).sum()) == (40, 20)
 
 
-def test_unlabelled_unused_rows_may_serve(dataset: Splits) -> None:
-    target = dataset(train=["high"] * 5, test=["high"] * 4, unused=[None] * 30)
+@pytest.mark.parametrize("blank", [None, ""], ids=["null", "empty"])  # empty is how the prepared files say it
+def test_unlabelled_unused_rows_may_serve_when_all_labelled_ones_were_trained_on(dataset: Splits, blank: str | None) -> None:
+    target = dataset(train=["high"] * 5, test=["high"] * 4, unused=[blank] * 30)
     assert len(reference_rows(target, rows=20, seed=0)) == 20
 
 

@@ -84,8 +84,9 @@ def _in_proportion(unused: pd.DataFrame, trained: dict[str, int], most: int, see
     """
     import pandas as pd
 
-    free = _sample(unused[unused["label"].isna()], most, seed)
-    labelled = unused[unused["label"].notna()]
+    is_labelled = unused["label"].fillna("") != ""
+    free = _sample(unused[~is_labelled], most, seed)
+    labelled = unused[is_labelled]
     left = {str(label): int(count) for label, count in labelled["label"].value_counts().items()}
     whole = {label: left.get(label, 0) + trained.get(label, 0) for label in sorted({*left, *trained})}
     total = sum(whole.values())
