@@ -143,6 +143,24 @@ def png_bytes(content: bytes) -> bytes:
         raise ValueError(str(error)) from error
 
 
+def image_in(cell: Any) -> bytes:
+    """The image in a cell as a PNG (see ``png_bytes``): a file's bytes, or a mapping that holds them, as tables of the hub do.
+
+    Raises ValueError saying why there is none.
+    """
+    content = cell.get("bytes") if isinstance(cell, dict) else cell
+    if not isinstance(content, bytes):
+        raise ValueError(f"{'none' if is_missing(content) else type(content).__name__}, not a file's bytes")
+    return png_bytes(content)
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a cell holds nothing: null, no number, no time, or a text of blanks only."""
+    if isinstance(cell, str):
+        return not cell.strip()
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
+
+
 def _ending(path: Path) -> str:
     ending = path.suffix.lower()
     ending = ".jsonl" if ending == ".ndjson" else ending

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 from rootstock.errors import DataError
 from rootstock.export.rows import ComparedRows, read_rows
 from rootstock.reload import read_inputs, write_inputs
+from rootstock.table import png_bytes
 
 LABELS = ("boats", "bread")
 
@@ -50,7 +53,7 @@ def test_a_bad_row_is_named(tmp_path: Path, text: str, said: str) -> None:
 def test_texts_given_to_an_image_model_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("text\nkeel\n", encoding="utf-8")
-    with pytest.raises(DataError, match="expected the bytes of an image in column 'text', found str in row 1"):
+    with pytest.raises(DataError, match="expected an image in column 'text', found str, not a file's bytes in row 1"):
         read(path, "image")
 
 
@@ -60,6 +63,16 @@ def test_subfolders_of_images_are_labels(tmp_path: Path, pictures: Callable[[int
         (tmp_path / label / "one.png").write_bytes(data)
     found = read(tmp_path, "image")
     assert (found.inputs, found.labels) == (pictures(1)[0][:2], list(LABELS))
+
+
+def test_images_in_a_table_are_read_as_when_they_are_added(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 2), "red").save(buffer, format="JPEG")
+    pd.DataFrame({"input": [{"bytes": buffer.getvalue(), "path": None}]}).to_parquet(tmp_path / "rows.parquet")
+    assert read(tmp_path / "rows.parquet", "image").inputs == [png_bytes(buffer.getvalue())]
+    pd.DataFrame({"input": [b"no"]}).to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(DataError, match="expected an image in column 'input', found no image, or cut short: 2 bytes in row 1"):
+        read(tmp_path / "rows.parquet", "image")
 
 
 def test_images_in_one_folder_have_no_labels(tmp_path: Path, pictures: Callable[[int], tuple[list[bytes], list[str]]]) -> None:

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 from rootstock.errors import DataError, InputError
-from rootstock.monitoring.predict import PredictedFile, predict_file
+from rootstock.monitoring.predict import PredictedFile, predict_file, read_inputs
 from rootstock.monitoring.prediction_log import PredictionLog
 from rootstock.params import DataParams
-from rootstock.table import read_table
+from rootstock.table import png_bytes, read_table
 
 LABELS = ("high", "low", "middle")
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -73,6 +73,37 @@ def test_a_folder_of_images_is_read_by_path(ask: Callable[..., PredictedFile], d
     assert [row["id"] for row in rows] == ["deep/a.jpg", "deep/b.png"]
     logged = PredictionLog.of(".rootstock", "docs").read_window(version="3", rows=2).rows
     assert Image.open(io.BytesIO(logged["input"][0])).format == "PNG"
+
+
+def test_an_image_in_a_table_is_the_one_that_data_add_makes_of_it(
+    ask: Callable[..., PredictedFile], data_params: DataParams
+) -> None:
+    images = DataParams.model_validate(data_params.model_dump() | {"modality": {"name": "image", "side": 8}})
+    sideways, picture, buffer = Image.Exif(), Image.new("RGB", (6, 4), "red"), io.BytesIO()
+    sideways[0x0112] = 6
+    picture.save(buffer, format="JPEG", exif=sideways)
+    content = buffer.getvalue()
+    pd.DataFrame({"text": [content]}).to_parquet("bytes.parquet")
+    pd.DataFrame({"text": [{"bytes": content, "path": "a.jpg"}]}).to_parquet("hub.parquet")
+    for name in ("bytes", "hub"):
+        assert list(read_inputs(Path(f"{name}.parquet"), images)["input"]) == [png_bytes(content)]
+    assert Image.open(io.BytesIO(png_bytes(content))).size == (4, 6)
+
+
+def test_an_image_in_a_table_that_cannot_be_decoded_is_told_before_a_model_is_loaded(
+    ask: Callable[..., PredictedFile], data_params: DataParams, classifier: Any
+) -> None:
+    images = DataParams.model_validate(data_params.model_dump() | {"modality": {"name": "image", "side": 8}})
+    pd.DataFrame({"text": [b"no", b"no"]}).to_parquet("in.parquet")
+    with pytest.raises(DataError, match=r"in.parquet: expected an image, found one that cannot be decoded \(no image.*\) in row 1"):
+        ask("in.parquet", "out.csv", images)
+    assert classifier.asked == 0
+
+
+def test_lists_in_place_of_texts_are_told(ask: Callable[..., PredictedFile]) -> None:
+    pd.DataFrame({"text": [["a", "b"], ["c"]]}).to_parquet("in.parquet")
+    with pytest.raises(DataError, match="expected text, found ndarray in row 1"):
+        ask("in.parquet", "out.csv")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from rootstock.data.raw import Raw, read_raw
 from rootstock.data.rows import input_key, make_frame
 from rootstock.errors import DataError, unknown_name
 from rootstock.records import CHOSEN
-from rootstock.table import png_bytes
+from rootstock.table import image_in, is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,15 +58,9 @@ def _check_columns(raw: Raw) -> None:
             )
 
 
-def _is_missing(value: Any) -> bool:
-    if isinstance(value, str):
-        return not value.strip()
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
-
-
 def as_text(value: Any) -> str:
     """A cell as text: "" where there is none, whole numbers without a decimal point."""
-    if _is_missing(value):
+    if is_missing(value):
         return ""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
@@ -82,7 +76,7 @@ def _inputs(raw: Raw, data: DataParams) -> list[str | bytes]:
 def _texts(raw: Raw, *, limit: int) -> list[str | bytes]:
     inputs: list[str | bytes] = []
     for row, value in enumerate(_column(raw, raw.input)):
-        if _is_missing(value):
+        if is_missing(value):
             raise _fault(raw, f"text in column '{raw.input}'", f"none at {raw.place(row)}", advice="fill it in or remove the row")
         inputs.append(_text(raw, value, row, limit=limit))
     return inputs
@@ -111,11 +105,8 @@ def _images(raw: Raw) -> list[str | bytes]:
     inputs: list[str | bytes] = []
     broken: list[str] = []
     for row, value in enumerate(_column(raw, raw.input)):
-        content = value.get("bytes") if isinstance(value, dict) else value
         try:
-            if not isinstance(content, bytes):
-                raise ValueError(f"{'none' if _is_missing(content) else type(content).__name__}, not a file's bytes")
-            inputs.append(png_bytes(content))
+            inputs.append(image_in(value))
         except ValueError as error:
             broken.append(f"{raw.place(row)} ({error})")
     if broken:
@@ -132,7 +123,7 @@ def _images(raw: Raw) -> list[str | bytes]:
 def _splits(raw: Raw) -> list[str]:
     if raw.split is None:
         return [""] * len(raw.frame)
-    values = ["" if _is_missing(value) else str(value).strip().lower() for value in _column(raw, raw.split)]
+    values = ["" if is_missing(value) else str(value).strip().lower() for value in _column(raw, raw.split)]
     if any(values) and "" in values:
         place = raw.place(values.index(""))
         raise _fault(raw, f"a split for every row or for none in column '{raw.split}'", f"none at {place}", advice="fill it in")
@@ -147,7 +138,7 @@ def _labels(raw: Raw, splits: Sequence[str]) -> list[str]:
     """Labels as text; rows of a declared split other than train, test and chosen need none."""
     labels = []
     for row, (value, split) in enumerate(zip(_column(raw, raw.label), splits, strict=True)):
-        if _is_missing(value):
+        if is_missing(value):
             if split in ("", "train", "test", CHOSEN):
                 raise _fault(
                     raw, f"a label in column '{raw.label}'", f"none at {raw.place(row)}", advice="fill it in or remove the row"
@@ -213,7 +204,7 @@ def _ids(raw: Raw) -> list[str] | None:
         return None
     first: dict[str, int] = {}
     for row, value in enumerate(_column(raw, raw.id)):
-        name = "" if _is_missing(value) else str(value)
+        name = "" if is_missing(value) else str(value)
         if not name:
             raise _fault(
                 raw, f"an id in column '{raw.id}'", f"none at {raw.place(row)}", advice="fill it in, or set data.columns.id to null"

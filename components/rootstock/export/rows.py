@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rootstock.errors import DataError
 from rootstock.files import sha256_of
-from rootstock.table import read_image_folder, read_table
+from rootstock.table import image_in, is_missing, read_image_folder, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,15 +40,18 @@ def read_rows(
             f"{path}: expected a column {' or '.join(repr(name) for name in input_columns)}, found "
             f"{', '.join(map(str, table.columns))}; rename the one that holds the inputs"
         )
-    wanted = bytes if modality == "image" else str
+    inputs: list[str | bytes] = []
     for number, value in enumerate(table[column], start=1):
-        if not isinstance(value, wanted) or not len(value.strip()):
-            said = "the bytes of an image" if wanted is bytes else "a text"
-            found = type(value).__name__ if isinstance(value, str | bytes) and value.strip() else "nothing"
-            raise DataError(f"{path}: expected {said} in column '{column}', found {found} in row {number}; mend or remove the row")
+        try:
+            inputs.append(image_in(value) if modality == "image" else _text(value))
+        except ValueError as error:
+            said = "an image" if modality == "image" else "a text"
+            raise DataError(
+                f"{path}: expected {said} in column '{column}', found {error} in row {number}; mend or remove the row"
+            ) from error
     label = next((name for name in label_columns if name in table.columns), None)
     known = _labels(path, table[label], labels) if label is not None else None
-    return ComparedRows(list(table[column]), known, path.as_posix(), sha256_of(path))
+    return ComparedRows(inputs, known, path.as_posix(), sha256_of(path))
 
 
 def _image_table(path: Path) -> pd.DataFrame:
@@ -56,6 +59,13 @@ def _image_table(path: Path) -> pd.DataFrame:
     if table["id"].str.contains("/").all():
         table["label"] = table["id"].str.split("/").str[0]
     return table
+
+
+def _text(cell: Any) -> str:
+    """Raises ValueError naming what stands there instead."""
+    if not isinstance(cell, str) or not cell.strip():
+        raise ValueError("nothing" if is_missing(cell) else type(cell).__name__)
+    return cell
 
 
 def _labels(path: Path, column: pd.Series[Any], labels: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from rootstock.errors import DataError
 from rootstock.monitoring.prediction_log import LONGEST_BATCH, PredictionLog
 from rootstock.monitoring.scored_rows import scored_rows
 from rootstock.records import Value
-from rootstock.table import check_output, read_image_folder, read_table, write_table
+from rootstock.table import check_output, image_in, is_missing, read_image_folder, read_table, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,21 +96,29 @@ def read_inputs(source: Path, data: DataParams) -> pd.DataFrame:
         if named.isna().any():
             raise DataError(f"{source}: expected an id in each row, found none in row {int(named.isna().argmax()) + 1}; add it")
         ids = [str(value) for value in named]
+    inputs: list[str | bytes] = []
     for number, (name, value) in enumerate(zip(ids, table[column], strict=True), start=1):
-        if fault := _fault(value, data):
-            raise DataError(f"{source}: {fault} in row {number} (id {name}), column '{column}'; mend or remove the row")
-    return pd.DataFrame({"id": ids, "input": list(table[column])})
+        try:
+            inputs.append(_image(value) if data.modality.name == "image" else _text(value, data.max_characters))
+        except ValueError as error:
+            raise DataError(f"{source}: {error} in row {number} (id {name}), column '{column}'; mend or remove the row") from error
+    return pd.DataFrame({"id": ids, "input": inputs})
 
 
-def _fault(value: Any, data: DataParams) -> str | None:
-    """What is wrong with one input, or None."""
-    if data.modality.name == "image":
-        return None if isinstance(value, bytes) else f"expected the bytes of an image, found {type(value).__name__}"
-    if not isinstance(value, str):
-        missing = value is None or value != value
-        return f"expected text, found {'nothing' if missing else type(value).__name__}"
-    if not value.strip():
-        return "expected text, found only blanks"
-    if len(value) > data.max_characters:
-        return f"expected at most {data.max_characters} characters (data.max_characters), found {len(value)}"
-    return None
+def _image(cell: Any) -> bytes:
+    """The same PNG that ``rootstock data add`` makes of it. Raises ValueError saying what is wrong."""
+    try:
+        return image_in(cell)
+    except ValueError as error:
+        raise ValueError(f"expected an image, found one that cannot be decoded ({error})") from error
+
+
+def _text(cell: Any, limit: int) -> str:
+    """Raises ValueError saying what is wrong."""
+    if not isinstance(cell, str):
+        raise ValueError(f"expected text, found {'nothing' if is_missing(cell) else type(cell).__name__}")
+    if not cell.strip():
+        raise ValueError("expected text, found only blanks")
+    if len(cell) > limit:
+        raise ValueError(f"expected at most {limit} characters (data.max_characters), found {len(cell)}")
+    return cell
