@@ -81,3 +81,11 @@ def test_a_linked_folder_is_read_like_any_other_and_a_link_upwards_is_not(tmp_pa
     (pictures / "a" / "up").symlink_to(pictures)
     (pictures / "gone").symlink_to(tmp_path / "nothing")
     assert list(read_image_folder(pictures)["id"]) == ["a/1.png", "c/1.png"]
+
+
+def test_hidden_images_are_left_alone_when_a_folder_is_read(tmp_path):
+    for name in ("a/1.png", ".ipynb_checkpoints/1.png", "a/.ipynb_checkpoints/1-checkpoint.png", "__MACOSX/a/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(encoded(Pictures.new("L", (2, 2))))
+    (tmp_path / "a" / "._1.png").write_bytes(b"\0\5\x16\7")
+    assert list(read_image_folder(tmp_path)["id"]) == ["a/1.png"]

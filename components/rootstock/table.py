@@ -25,6 +25,8 @@ SEPARATORS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (*SEPARATORS, ".jsonl", ".parquet")
 #: How many unreadable files a message names.
 NAMED_FILES = 5
+#: What macOS adds to an archive: a hidden file beside each.
+MAC_FOLDER = "__MACOSX"
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
@@ -84,8 +86,9 @@ def check_output(path: Path) -> None:
 def read_image_folder(folder: Path) -> pd.DataFrame:
     """Images under a folder, sorted by path: ``id`` (relative path with ``/``) and ``input`` (the bytes of a PNG image).
 
-    A first folder level, where there is one, can be had from ``id``. Other files are left alone. Raises DataError for a
-    missing folder, one without images, and one with images that cannot be decoded: it counts them and names the first ones.
+    A first folder level, where there is one, can be had from ``id``. Other files are left alone, and so is what is hidden: viewers,
+    notebooks and archivers leave images of their own. Raises DataError for a missing folder, one without images, and one with
+    images that cannot be decoded: it counts them and names the first ones.
     """
     import pandas as pd
     from tqdm import tqdm
@@ -110,9 +113,11 @@ def read_image_folder(folder: Path) -> pd.DataFrame:
 
 
 def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
-    """Files under a folder, links followed, but for one that leads back to a folder ``above`` it."""
+    """Files under a folder that are not hidden, links followed, but for one that leads back to a folder ``above`` it."""
     own = (folder.resolve(), *above)
     for path in folder.iterdir():
+        if path.name.startswith(".") or path.name == MAC_FOLDER:
+            continue
         if path.is_dir() and path.resolve() not in own:
             yield from _files(path, own)
         elif path.is_file():
