@@ -50,6 +50,21 @@ def test_what_is_transparent_is_white_wherever_it_is_opened(kind):
             np.testing.assert_allclose(np.asarray(opened(data))[..., 0] / 127.5 - 1, expected, atol=0.02)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_a_photograph_is_turned_as_its_camera_says_wherever_it_is_opened(kind):
+    upright, sideways = Pictures.new("RGB", (SIDE, SIDE), "white"), Pictures.Exif()
+    upright.paste("black", (0, 0, SIDE, SIDE // 2))
+    sideways[0x0112] = 6  # turned by a quarter, to be turned back
+    content = io.BytesIO()
+    upright.rotate(90).save(content, format=kind, exif=sideways)
+    expected = np.where(np.arange(SIDE) < SIDE // 2, -1.0, 1.0)[:, None].repeat(SIDE, axis=1)
+    for data in (content.getvalue(), png_bytes(content.getvalue())):
+        seen = Image(side=SIDE).tensors([data], {})["pixel_values"][0, 0].numpy()
+        np.testing.assert_allclose(seen, expected, atol=0.2)
+        for opened in (standalone.opened, loader.opened):
+            np.testing.assert_allclose(np.asarray(opened(data))[..., 0] / 127.5 - 1, expected, atol=0.2)
+
+
 def test_an_opaque_picture_stays_as_it_is():
     picture = Pictures.new("RGB", (3, 2), (1, 2, 3))
     assert flattened(picture) is picture

@@ -125,22 +125,23 @@ def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
 
 
 def png_bytes(content: bytes) -> bytes:
-    """An image file's content as a PNG, turned as its camera says, on white: an opaque PNG stays as it is, byte for byte.
+    """An image file's content as a PNG, turned as its camera says, on white: an upright opaque PNG stays as it is, byte for byte.
 
     Raises ValueError saying why it cannot be read: empty, cut short, damaged, no image, larger than Pillow thinks safe, more than 8
     bits a channel.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     if not content:
         raise ValueError("0 bytes")
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
-            if flattened(image) is image and image.format == "PNG":
+            seen = flattened(image)
+            if seen is image and image.format == "PNG":
                 return content
             buffer = io.BytesIO()
-            flattened(ImageOps.exif_transpose(image)).convert("RGB").save(buffer, format="PNG")
+            seen.convert("RGB").save(buffer, format="PNG")
             return buffer.getvalue()
     except UnidentifiedImageError as error:  # its own text holds the address of a buffer
         raise ValueError(f"no image, or cut short: {len(content)} bytes") from error

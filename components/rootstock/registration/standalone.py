@@ -151,10 +151,10 @@ def image_reader(folder: Path, card: dict[str, Any]) -> Callable[[list[Any]], di
 
 
 def opened(image: Any) -> Any:
-    """A Pillow image of 8 bits a channel, on white, from the bytes or the path of one."""
-    from PIL import Image
+    """A Pillow image of 8 bits a channel, turned as its camera says, on white, from the bytes or the path of one."""
+    from PIL import Image, ImageOps
 
-    picture: Any = Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
+    picture: Any = ImageOps.exif_transpose(Image.open(io.BytesIO(image) if isinstance(image, bytes) else image))
     if picture.mode.startswith(("I", "F")):
         raise ValueError(f"expected an image of 8 bits a channel, found mode {picture.mode}; scale its values to 0 to 255")
     if picture.has_transparency_data:
