@@ -217,6 +217,16 @@ def test_a_class_with_one_row(tmp_path, data_params):
     assert "one of 'money' at row 3 (line 4)" in fault(csv_file(tmp_path, GOOD[:3]), data_params())
 
 
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [([["a", "b"], ["a"]] * 2, "ndarray"), ([{"name": "a"}, {"name": "b"}] * 2, "dict"), ([b"a", b"b"] * 2, "bytes")],
+)
+def test_a_label_that_is_not_one_value_names_its_row(tmp_path, data_params, labels, kind):
+    pd.DataFrame({"text": list("wxyz"), "label": labels}).to_parquet(tmp_path / "a.parquet")
+    message = fault(tmp_path / "a.parquet", data_params())
+    assert f"expected one label in column 'label', found {kind} at row 1" in message
+
+
 @pytest.mark.parametrize("other", ["Sports", "sports ", "SPORTS"])
 def test_labels_that_differ_in_case_or_blanks(tmp_path, data_params, other):
     message = fault(csv_file(tmp_path, [*GOOD, ("a draw", other)]), data_params())

@@ -144,6 +144,13 @@ def _labels(raw: Raw, splits: Sequence[str]) -> list[str]:
                     raw, f"a label in column '{raw.label}'", f"none at {raw.place(row)}", advice="fill it in or remove the row"
                 )
             labels.append("")
+        elif not isinstance(value, str) and hasattr(value, "__len__"):
+            raise _fault(
+                raw,
+                f"one label in column '{raw.label}'",
+                f"{type(value).__name__} at {raw.place(row)}",
+                advice="write each row's one class as a text or a number",
+            )
         else:
             labels.append(str(int(value)) if isinstance(value, float) and value.is_integer() else str(value))
     return _stripped(raw, labels)
