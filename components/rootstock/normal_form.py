@@ -15,6 +15,11 @@ def normal_text(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
+def composed(name: str) -> str:
+    """A name with accents and letters as one (Unicode NFC): macOS writes them as two, and nobody sees a difference."""
+    return unicodedata.normalize("NFC", name)
+
+
 def normal_input(value: Any) -> str:
     """One input as a comparable string: a text's normal form, the sha256 of an image's bytes, "" for a missing one."""
     if isinstance(value, bytes):

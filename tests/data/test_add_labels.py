@@ -151,3 +151,18 @@ def test_new_labels_are_taken_where_that_is_asked_for():
 def test_what_cannot_be_is_refused_by_row(table, message):
     with pytest.raises(DataError, match=message):
         added(dataset(), table)
+
+
+def test_a_label_in_another_spelling_is_refused_though_new_labels_are_taken():
+    with pytest.raises(DataError, match=r"row 1: expected one spelling for each label, found 'A' beside 'a'; make them the same"):
+        added(dataset(), sheet(("r5", "five", "A", "chosen")), new_labels=True)
+    twins = sheet(("r5", "five", "New", "chosen"), ("r6", "six", "new", "chosen"))
+    with pytest.raises(DataError, match=r"row 2: .* found 'new' beside 'New'"):
+        added(dataset(), twins, new_labels=True)
+
+
+def test_a_label_whose_accents_stand_apart_is_the_label_of_the_dataset():
+    for mine, theirs in (("caf\u00e9", "cafe\u0301"), ("cafe\u0301", "caf\u00e9")):
+        frame = dataset().replace({"label": {"a": mine}})
+        changed, counts = added(frame, sheet(("r5", "five", theirs, "chosen")))
+        assert (row(changed, "r5")["label"], counts.new_labels) == (mine, ())

@@ -235,6 +235,11 @@ def test_labels_that_differ_in_case_or_blanks(tmp_path, data_params, other):
     assert "row 5" in message
 
 
+def test_labels_whose_accents_stand_apart_are_the_same_label(tmp_path, data_params):
+    rows = [("a", "caf\u00e9"), ("b", "cafe\u0301"), ("c", "the"), ("d", "the")]
+    assert list(read_dataset(csv_file(tmp_path, rows), data=data_params())["label"]) == ["caf\u00e9"] * 2 + ["the"] * 2
+
+
 def test_a_test_row_that_stands_in_train(tmp_path, data_params):
     rows = [(*row, "train") for row in GOOD] + [("One  good match", "sports", "test")]
     message = fault(csv_file(tmp_path, rows, "text,label,split"), data_params(columns={"split": "split"}))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rootstock.data.read import as_text
 from rootstock.data.rows import content_ids, input_key, make_frame
 from rootstock.errors import DataError, unknown_name
+from rootstock.normal_form import composed, normal_text
 from rootstock.records import CHOSEN, KEPT, SAMPLE, Value
 
 if TYPE_CHECKING:
@@ -55,19 +56,18 @@ def add_labels(
     A row of the sheet is the one of the dataset with its id, else the one with its input, else a new one; where id and text are of
     two rows, people read the text. ``read_input`` turns a cell of the sheet, and where it stands, into an input. Its split becomes
     ``chosen``; or, for rows by chance, ``test`` where the dataset declares test rows, else what its labelled rows have. Blank
-    labels are passed over. Raises DataError for a missing column, an unknown split, an unknown label unless ``new_labels``, a text
-    that is neither the one of its id nor another row's, and a row that bears another label already.
+    labels are passed over. Raises DataError for a missing column, an unknown split, an unknown label unless ``new_labels``, one in
+    two spellings, a text that is neither the one of its id nor another row's, and a row that bears another label already.
     """
     rows: dict[str, Row] = {row["id"]: row for row in frame.to_dict("records")}
     names = {input_key(row["input"]): name for name, row in rows.items()}
     known = sorted({row["label"] for row in rows.values()} - {""})
+    spelled = {normal_text(label): label for label in known}
     splits = {CHOSEN: CHOSEN, SAMPLE: _split_by_chance(set(frame["split"]))}
     kept = [str(name) for name in frame.columns if str(name).startswith(KEPT)]
     counts: Counter[str] = Counter()
-    entries = list(_entries(sheet, where))
+    entries = [replace(entry, label=_label(entry, known, spelled, new_labels=new_labels)) for entry in _entries(sheet, where)]
     for entry in entries:
-        if entry.label not in known and not new_labels:
-            raise DataError(f"{entry.place}: {unknown_name('label', entry.label, known)}; --new-labels takes labels that are new")
         name, content = _row_of(entry, rows, names), None
         if name not in rows:
             content = read_input(entry.cell, entry.place)
@@ -96,12 +96,28 @@ def _entries(sheet: pd.DataFrame, where: Path) -> Iterator[_Entry]:
             "'rootstock label choose' wrote"
         )
     for number, row in enumerate(sheet[list(COLUMNS)].to_dict("records"), start=1):
-        entry = _Entry(as_text(row["id"]), row["input"], as_text(row["label"]), as_text(row["split"]), f"{where}: row {number}")
+        entry = _Entry(
+            as_text(row["id"]), row["input"], composed(as_text(row["label"])), as_text(row["split"]), f"{where}: row {number}"
+        )
         if entry.split not in (CHOSEN, SAMPLE):
             said = unknown_name("split", entry.split, (CHOSEN, SAMPLE))
             raise DataError(f"{entry.place} (id {entry.id}): {said}; leave this column as 'rootstock label choose' wrote it")
         if entry.label:
             yield entry
+
+
+def _label(entry: _Entry, known: list[str], spelled: dict[str, str], *, new_labels: bool) -> str:
+    """The label that an entry means; a new one joins ``spelled``, the labels by their normal forms."""
+    if entry.label in known:
+        return entry.label
+    same = spelled.get(normal_text(entry.label))
+    if same is None and not new_labels:
+        raise DataError(f"{entry.place}: {unknown_name('label', entry.label, known)}; --new-labels takes labels that are new")
+    if same is not None and composed(same) != entry.label:
+        raise DataError(
+            f"{entry.place}: expected one spelling for each label, found '{entry.label}' beside '{same}'; make them the same"
+        )
+    return spelled.setdefault(normal_text(entry.label), entry.label)
 
 
 def _row_of(entry: _Entry, rows: dict[str, Row], names: dict[str, str]) -> str:

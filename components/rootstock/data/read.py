@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rootstock.data.raw import Raw, read_raw
 from rootstock.data.rows import input_key, make_frame
 from rootstock.errors import DataError, unknown_name
+from rootstock.normal_form import composed, normal_text
 from rootstock.records import CHOSEN
 from rootstock.table import image_in, is_missing
 
@@ -152,14 +153,14 @@ def _labels(raw: Raw, splits: Sequence[str]) -> list[str]:
                 advice="write each row's one class as a text or a number",
             )
         else:
-            labels.append(str(int(value)) if isinstance(value, float) and value.is_integer() else str(value))
+            labels.append(composed(str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)))
     return _stripped(raw, labels)
 
 
 def _stripped(raw: Raw, labels: Sequence[str]) -> list[str]:
     spellings: dict[str, set[str]] = defaultdict(set)
     for label in labels:
-        spellings[" ".join(label.split()).casefold()].add(label)
+        spellings[normal_text(label)].add(label)
     for variants in spellings.values():
         if len(variants) > 1:
             counts = Counter(labels)
