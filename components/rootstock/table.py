@@ -167,6 +167,13 @@ def is_missing(cell: Any) -> bool:
     return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
 
 
+def text_in(cell: Any) -> str:
+    """A cell as text: "" where it holds nothing, a whole number without a decimal point."""
+    if is_missing(cell):
+        return ""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
 def _ending(path: Path) -> str:
     ending = path.suffix.lower()
     ending = ".jsonl" if ending == ".ndjson" else ending

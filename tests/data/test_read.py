@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from rootstock.data.read import read_dataset
 from rootstock.errors import DataError
+from rootstock.monitoring.predict import read_inputs
 
 GOOD = [("one good match", "sports"), ("a late goal", "sports"), ("shares fell", "money"), ("rates rise", "money")]
 
@@ -91,6 +92,14 @@ def test_words_that_pandas_takes_for_nothing_stay_words(tmp_path, data_params):
     frame = read_dataset(csv_file(tmp_path, [("NA", "None"), ("null", "None"), *GOOD]), data=data_params())
     assert frame["input"].tolist()[:2] == ["NA", "null"]
     assert frame["label"].iloc[0] == "None"
+
+
+def test_an_id_is_the_same_whether_a_file_holds_it_as_text_or_as_a_number(tmp_path, data_params):
+    rows, params = pd.DataFrame(GOOD, columns=["text", "label"]), data_params(columns={"id": "id"})
+    for name, ids in (("text", ["7", "8", "9", "10"]), ("int", [7, 8, 9, 10]), ("float", [7.0, 8.0, 9.0, 10.0])):
+        rows.assign(id=ids).to_parquet(tmp_path / f"{name}.parquet")
+        assert read_dataset(tmp_path / f"{name}.parquet", data=params)["id"].tolist() == ["7", "8", "9", "10"]
+        assert read_inputs(tmp_path / f"{name}.parquet", params)["id"].tolist() == ["7", "8", "9", "10"]
 
 
 def test_numeric_labels_become_text(tmp_path, data_params):

@@ -38,7 +38,7 @@ def test_rows_need_no_labels(tmp_path: Path) -> None:
         ("line,label\nkeel,boats\n", "expected a column 'input' or 'text', found line, label"),
         ("text,label\nkeel,boats\n,boats\n", "expected a text in column 'text', found nothing in row 2"),
         ("text,label\nkeel,ships\n", "expected a label among boats, bread, found 'ships' in row 1"),
-        ("text,label\nkeel,\n", "expected a label among boats, bread, found 'None' in row 1"),
+        ("text,label\nkeel,\n", "expected a label among boats, bread, found 'none' in row 1"),
     ],
     ids=["no input column", "an empty input", "an unknown label", "a row without a label"],
 )
@@ -73,6 +73,23 @@ def test_images_in_a_table_are_read_as_when_they_are_added(tmp_path: Path) -> No
     pd.DataFrame({"input": [b"no"]}).to_parquet(tmp_path / "rows.parquet")
     with pytest.raises(DataError, match="expected an image in column 'input', found no image, or cut short: 2 bytes in row 1"):
         read(tmp_path / "rows.parquet", "image")
+
+
+def test_folders_that_declare_a_split_are_no_labels(
+    tmp_path: Path, pictures: Callable[[int], tuple[list[bytes], list[str]]]
+) -> None:
+    for split, label, data in zip(("test", "train"), LABELS, pictures(1)[0], strict=False):
+        (tmp_path / split / label).mkdir(parents=True)
+        (tmp_path / split / label / "one.png").write_bytes(data)
+    assert read(tmp_path, "image").labels == list(LABELS)
+
+
+def test_labels_are_read_as_when_they_are_added(tmp_path: Path) -> None:
+    pd.DataFrame({"text": ["keel", "rye"], "label": [1.0, 0.0]}).to_parquet(tmp_path / "rows.parquet")
+    found = read_rows(
+        tmp_path / "rows.parquet", labels=("0", "1"), modality="text", input_columns=("text",), label_columns=("label",)
+    )
+    assert found.labels == ["1", "0"]
 
 
 def test_images_in_one_folder_have_no_labels(tmp_path: Path, pictures: Callable[[int], tuple[list[bytes], list[str]]]) -> None:

@@ -12,7 +12,7 @@ from rootstock.data.rows import input_key, make_frame
 from rootstock.errors import DataError, unknown_name
 from rootstock.normal_form import composed, normal_text
 from rootstock.records import CHOSEN
-from rootstock.table import image_in, is_missing
+from rootstock.table import image_in, is_missing, text_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,10 +60,8 @@ def _check_columns(raw: Raw) -> None:
 
 
 def as_text(value: Any) -> str:
-    """A cell as text: "" where there is none, whole numbers without a decimal point."""
-    if is_missing(value):
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+    """A cell as text without blanks around it: "" where there is none, whole numbers without a decimal point."""
+    return text_in(value).strip()
 
 
 def _column(raw: Raw, name: str) -> list[Any]:
@@ -153,7 +151,7 @@ def _labels(raw: Raw, splits: Sequence[str]) -> list[str]:
                 advice="write each row's one class as a text or a number",
             )
         else:
-            labels.append(composed(str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)))
+            labels.append(composed(text_in(value)))
     return _stripped(raw, labels)
 
 
@@ -212,7 +210,7 @@ def _ids(raw: Raw) -> list[str] | None:
         return None
     first: dict[str, int] = {}
     for row, value in enumerate(_column(raw, raw.id)):
-        name = "" if is_missing(value) else str(value)
+        name = text_in(value)
         if not name:
             raise _fault(
                 raw, f"an id in column '{raw.id}'", f"none at {raw.place(row)}", advice="fill it in, or set data.columns.id to null"

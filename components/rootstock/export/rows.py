@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rootstock.errors import DataError
 from rootstock.files import sha256_of
-from rootstock.table import image_in, is_missing, read_image_folder, read_table
+from rootstock.normal_form import composed
+from rootstock.table import image_in, is_missing, read_image_folder, read_table, text_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ class ComparedRows:
 def read_rows(
     path: Path, *, labels: Sequence[str], modality: str, input_columns: Sequence[str], label_columns: Sequence[str]
 ) -> ComparedRows:
-    """Rows of a table file, or of a folder of images (whose subfolders, where every image has one, are the labels).
+    """Rows of a table file, or of a folder of images (the folders that they lie in, where all lie in one, are the labels).
 
     Of ``input_columns`` and ``label_columns`` the first that is there is read; without a label column there are no labels.
     Raises DataError for a missing column, an input of another kind, and a label that the model does not know.
@@ -57,7 +58,7 @@ def read_rows(
 def _image_table(path: Path) -> pd.DataFrame:
     table = read_image_folder(path)
     if table["id"].str.contains("/").all():
-        table["label"] = table["id"].str.split("/").str[0]
+        table["label"] = table["id"].str.split("/").str[-2]
     return table
 
 
@@ -69,10 +70,12 @@ def _text(cell: Any) -> str:
 
 
 def _labels(path: Path, column: pd.Series[Any], labels: Sequence[str]) -> list[str]:
-    for number, value in enumerate(column, start=1):
-        if value not in labels:
+    known = {composed(label): label for label in labels}
+    names = [composed(text_in(value).strip()) for value in column]
+    for number, name in enumerate(names, start=1):
+        if name not in known:
             raise DataError(
-                f"{path}: expected a label among {', '.join(labels)}, found '{value}' in row {number}; mend it, or leave the label "
-                "column out to compare answers only"
+                f"{path}: expected a label among {', '.join(labels)}, found '{name or 'none'}' in row {number}; mend it, or leave "
+                "the label column out to compare answers only"
             )
-    return list(column)
+    return [known[name] for name in names]

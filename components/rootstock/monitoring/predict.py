@@ -13,7 +13,7 @@ from rootstock.errors import DataError
 from rootstock.monitoring.prediction_log import LONGEST_BATCH, PredictionLog
 from rootstock.monitoring.scored_rows import scored_rows
 from rootstock.records import Value
-from rootstock.table import check_output, image_in, is_missing, read_image_folder, read_table, write_table
+from rootstock.table import check_output, image_in, is_missing, read_image_folder, read_table, text_in, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,10 +92,9 @@ def read_inputs(source: Path, data: DataParams) -> pd.DataFrame:
         )
     ids = [str(number) for number in range(1, len(table) + 1)]
     if data.columns.id is not None and data.columns.id in table.columns:
-        named = table[data.columns.id]
-        if named.isna().any():
-            raise DataError(f"{source}: expected an id in each row, found none in row {int(named.isna().argmax()) + 1}; add it")
-        ids = [str(value) for value in named]
+        ids = [text_in(value) for value in table[data.columns.id]]
+        if "" in ids:
+            raise DataError(f"{source}: expected an id in each row, found none in row {ids.index('') + 1}; add it")
     inputs: list[str | bytes] = []
     for number, (name, value) in enumerate(zip(ids, table[column], strict=True), start=1):
         try:
