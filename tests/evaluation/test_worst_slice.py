@@ -114,6 +114,14 @@ def test_numbers_are_cut_at_their_quantiles_and_names_are_not() -> None:
     }  # fmt: skip
 
 
+def test_ranges_of_long_numbers_stay_slices_of_their_own() -> None:
+    days = [str(20240101 + i) for i in range(28)]
+    rows = drawn(8, 28).assign(**{"slice:day": days, "slice:time": [str(1_700_000_000.5 + 60 * i) for i in range(28)]})
+    slices = cut(rows, ("day", "time"), bins=4, where="here")
+    assert [each.rows for each in slices] == [7] * 8
+    assert slices[0].name == "day 20240101 to 20240107"
+
+
 def test_a_class_that_looks_like_a_number_is_a_slice_of_its_own() -> None:
     rows = pd.DataFrame({"id": [str(i) for i in range(100)], "label": [str(i % 10) for i in range(100)]})
     assert [each.name for each in cut(rows, ("label",), bins=4, where="here")] == [f"label {digit}" for digit in range(10)]

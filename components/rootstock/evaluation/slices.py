@@ -79,7 +79,10 @@ def value_names(values: pd.Series, *, bins: int | None) -> NDArray[np.object_]:
     inside = numbers[given].to_numpy(dtype=float)
     edges = np.unique(np.quantile(inside, np.arange(1, bins) / bins))
     bin_of = np.searchsorted(edges, inside, side="left")
-    ranges = {b: f"{inside[bin_of == b].min():g} to {inside[bin_of == b].max():g}" for b in np.unique(bin_of)}
+    ends = {b: (inside[bin_of == b].min(), inside[bin_of == b].max()) for b in np.unique(bin_of)}
+    ranges = {b: f"{low:g} to {high:g}" for b, (low, high) in ends.items()}
+    if len(set(ranges.values())) < len(ends):  # days as 20240131, and times, are alike in the six digits of :g
+        ranges = {b: f"{low:.15g} to {high:.15g}" for b, (low, high) in ends.items()}
     names[given] = [ranges[b] for b in bin_of]
     return names
 
