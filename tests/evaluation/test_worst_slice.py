@@ -136,3 +136,9 @@ def test_every_row_is_in_one_slice_of_each_column() -> None:
 def test_more_slices_ask_for_more_rows() -> None:
     few, many = (rows_needed(BY_REGION, discordance=0.1, slices=slices) for slices in (2, 20))
     assert many > 2 * few
+
+
+def test_power_counts_numbers_in_the_slices_that_they_are_cut_into() -> None:
+    sample = Sample(rows=1000, class_rows={}, slice_rows={"age": {str(i): 1 for i in range(1000)}}, accuracy=0.8, discordance=0.1)
+    [found] = BY_REGION.model_copy(update={"columns": ("age",), "bins": 4}).detectable(sample, level=0.05, wanted=None)
+    assert found.question.startswith("a loss in one of 4 slices")

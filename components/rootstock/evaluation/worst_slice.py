@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from rootstock.errors import DataError, unknown_name
-from rootstock.evaluation.slices import LABEL, LENGTH, Slice, cut, enough, slice_columns
+from rootstock.evaluation.slices import LABEL, LENGTH, Slice, cut, enough, slice_columns, value_names
 from rootstock.paired import Pair, holm, mcnemar_exact, more_rows, pair_of, reverse, rows_to_exclude, score_of
 from rootstock.part import Gate
 from rootstock.power import detectable_by, power_to_exclude
@@ -131,13 +132,20 @@ class WorstSlice(Gate):
     def _sizes(self, sample: Sample) -> list[int]:
         """Rows of the slices that would be judged, small ones of a column together; all slices where none would be."""
         known = {LABEL: sample.class_rows, **sample.slice_rows}
-        columns = [known[column] for column in self.columns or tuple(known) if known.get(column)]
+        columns = [self._cut(column, known[column]) for column in self.columns or tuple(known) if known.get(column)]
         judged = []
         for rows in columns:
             small = [n for n in rows.values() if n < self.min_rows]
             judged += [n for n in rows.values() if n >= self.min_rows]
             judged += [sum(small)] if sum(small) >= self.min_rows else []
         return judged or [n for rows in columns for n in rows.values() if n] or [sample.rows]
+
+    def _cut(self, column: str, rows: Mapping[str, int]) -> Mapping[str, int]:
+        """Slice -> rows, as ``cut`` makes them of a column's values."""
+        import pandas as pd
+
+        values = pd.Series([value for value, count in rows.items() for _ in range(count)], dtype="str")
+        return Counter(value_names(values, bins=None if column == LABEL else self.bins).tolist())
 
     def _result(self, verdict: Verdict, observed: str, reason: str, *, rival: str) -> GateResult:
         required = f"within {self.margin:g} of the {rival} in each slice (alpha {self.alpha:g})"
