@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (*SEPARATORS, ".jsonl", ".parquet")
+PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".tar")
 #: How many unreadable files a message names.
 NAMED_FILES = 5
 #: What macOS adds to an archive: a hidden file beside each.
@@ -178,7 +179,8 @@ def _ending(path: Path) -> str:
     ending = path.suffix.lower()
     ending = ".jsonl" if ending == ".ndjson" else ending
     if ending not in ENDINGS:
-        raise DataError(f"{path}: expected a file ending in {', '.join(ENDINGS)}, found '{path.suffix}'; rename or convert it")
+        advice = "unpack it" if ending in PACKED else "rename or convert it"
+        raise DataError(f"{path}: expected a file ending in {', '.join(ENDINGS)}, found '{path.suffix}'; {advice}")
     return ending
 
 
@@ -190,6 +192,17 @@ def _has_carriage_return(frame: pd.DataFrame) -> bool:
 def _check_header(header: list[str], path: Path) -> None:
     if repeated := sorted({name for name in header if header.count(name) > 1}):
         raise DataError(f"{path}: expected each column once, found more than one '{repeated[0]}' in the header; rename one")
+
+
+def _check_separator(header: list[str], separator: str, path: Path) -> None:
+    """Raise DataError for one column that holds another separator: spreadsheets write semicolons into what they call .csv."""
+    other = next((other for other in (";", "\t", ",") if other != separator and other in header[0]), None)
+    if len(header) == 1 and other is not None:
+        ending = next((ending for ending, its in SEPARATORS.items() if its == other), None)
+        advice = f"rename it to {path.stem}{ending}" if ending else f"save it with {separator!r}, or as Parquet"
+        raise DataError(
+            f"{path}: expected columns separated by {separator!r}, found one column '{header[0]}' that holds {other!r}; {advice}"
+        )
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -221,6 +234,7 @@ def _parse_separated(text: str, separator: str, path: Path) -> pd.DataFrame:
             if not header:
                 header = cells
                 _check_header(header, path)
+                _check_separator(header, separator, path)
             elif len(cells) != len(header):
                 raise DataError(
                     f"{path}: expected {len(header)} cells as in the header, found {len(cells)} in the row that ends at line "
