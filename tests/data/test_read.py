@@ -94,6 +94,16 @@ def test_words_that_pandas_takes_for_nothing_stay_words(tmp_path, data_params):
     assert frame["label"].iloc[0] == "None"
 
 
+def test_rows_with_the_same_input_keep_their_ids_in_whatever_order_a_file_holds_them(tmp_path, data_params):
+    rows = [("hi", "sports", "n"), ("hi", "money", "s"), ("hi", "money", "n"), ("a goal", "sports", "n")]
+    params, found = data_params(columns={"keep": ["region"]}), []
+    for order in (rows, rows[::-1], [rows[1], rows[3], rows[2], rows[0]]):
+        frame = read_dataset(csv_file(tmp_path, order, "text,label,region"), data=params)
+        found.append(frame.sort_values("id", ignore_index=True))
+    assert found[0].equals(found[1])
+    assert found[0].equals(found[2])
+
+
 def test_an_id_is_the_same_whether_a_file_holds_it_as_text_or_as_a_number(tmp_path, data_params):
     rows, params = pd.DataFrame(GOOD, columns=["text", "label"]), data_params(columns={"id": "id"})
     for name, ids in (("text", ["7", "8", "9", "10"]), ("int", [7, 8, 9, 10]), ("float", [7.0, 8.0, 9.0, 10.0])):

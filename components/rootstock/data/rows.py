@@ -43,13 +43,19 @@ def make_frame(
 ) -> pd.DataFrame:
     """A canonical frame of n rows; without ``ids`` they come from the content, without ``splits`` none is declared ("").
 
-    ``kept`` holds further columns by name, n texts each.
+    ``kept`` holds further columns by name, n texts each. Rows with the same input are numbered by what else they hold, so that rows
+    in another order are the same rows.
     """
     import pandas as pd
 
+    if ids is None:
+        others = list(zip(labels, splits if splits is not None else labels, *(kept or {}).values(), strict=True))
+        order = sorted(range(len(inputs)), key=others.__getitem__)
+        named = dict(zip(order, content_ids(inputs[row] for row in order), strict=True))
+        ids = [named[row] for row in range(len(inputs))]
     return pd.DataFrame(
         {
-            "id": pd.Series(list(ids) if ids is not None else content_ids(inputs), dtype="str"),
+            "id": pd.Series(list(ids), dtype="str"),
             "input": pd.Series(list(inputs), dtype="object" if any(isinstance(value, bytes) for value in inputs) else "str"),
             "label": pd.Series(list(labels), dtype="str"),
             "split": pd.Series(list(splits) if splits is not None else [""] * len(inputs), dtype="str"),
