@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 
 import pandas as pd
@@ -64,6 +65,14 @@ def test_two_rows_a_class_give_one_to_each_side():
 def test_a_class_of_one_input_is_learned_from():
     frame = make_frame(["same", "Same", "x", "y"], ["a", "a", "b", "b"])
     assert counts(frame)["a", "train"] == 2
+
+
+def test_inputs_that_are_one_in_normal_form_fall_on_one_side():
+    texts = [f"caf\u00e9 {n}\u2026" for n in range(30)]
+    frame = make_frame([*texts, *(unicodedata.normalize("NFKD", text) for text in texts)], ["a", "b"] * 30)
+    splits = assign_splits(frame, seed=0, test_fraction=0.5, test_rows=None, rows_per_class=None)
+    assert splits[:30] == splits[30:]
+    assert {"train", "test"} == set(splits)
 
 
 def test_caps_keep_the_rest_as_unused():

@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from rootstock.data.rows import input_key
+from rootstock.normal_form import normal_input
 from rootstock.records import CHOSEN
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def assign_splits(
     """``train``, ``test`` or ``unused`` for each of the n rows of a canonical frame.
 
     A declared split column is honoured; other names than train and test become ``unused``. Where no test rows are declared,
-    ``test_fraction`` of each label's rows are held out (None holds none), and inputs that differ only in case or blanks fall on one
-    side. Rows that a model chose to have labelled (``chosen``) are learned from and never held out: they are harder than others.
+    ``test_fraction`` of each label's rows are held out (None holds none), and inputs with one normal form (normal_form.py) fall on
+    one side. Rows that a model chose to have labelled (``chosen``) are learned from and never held out: they are harder.
     Each label's rows stand in one hash order: the test takes them from the front, the labelled rows from the back, so that when
     rows are added later, the few that change sides are those in the middle, which ``rows_per_class`` leaves unused.
     """
@@ -43,7 +44,7 @@ def assign_splits(
     declared = frame["split"].tolist()
     splits = [split if split in (TRAIN, TEST, CHOSEN) else TRAIN if split == "" else UNUSED for split in declared]
     if TEST not in splits and test_fraction is not None:
-        _hold_out(splits, labels, keys=keys, order=order, test_fraction=test_fraction)
+        _hold_out(splits, labels, keys=[normal_input(value) for value in frame["input"]], order=order, test_fraction=test_fraction)
     splits = [TRAIN if split == CHOSEN else split for split in splits]
     if test_rows is not None:
         _cap(splits, labels, TEST, order=order, quota=_shares(splits, labels, TEST, rows=test_rows))
