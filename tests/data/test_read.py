@@ -310,6 +310,23 @@ def test_an_image_outside_a_class_folder(tmp_path, data_params):
     assert "stray.png" in fault(tmp_path, data_params(**IMAGE))
 
 
+def test_a_class_of_images_may_be_called_train(tmp_path, data_params):
+    (image_folder(tmp_path) / "cat").rename(tmp_path / "train")
+    assert set(read_dataset(tmp_path, data=data_params(**IMAGE))["label"]) == {"train", "dog"}
+
+
+@pytest.mark.parametrize(
+    ("names", "wrong"),
+    [(["train/cat/1.png", "val/cat/1.png"], "val/cat/1.png"), (["train/1.png", "test/1.png"], "test/1.png")],
+    ids=["another split", "splits without classes"],
+)
+def test_folders_of_splits_name_what_is_wrong_with_them(tmp_path, data_params, names, wrong):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(png(1))
+    assert f"found {wrong};" in fault(tmp_path, data_params(**IMAGE))
+
+
 def test_a_folder_for_text(tmp_path, data_params):
     assert "data.modality" in fault(image_folder(tmp_path), data_params())
 

@@ -100,9 +100,9 @@ def _line(path: Path, row: int) -> str:
 def _from_folder(folder: Path) -> Raw:
     frame = read_image_folder(folder)
     steps = [name.split("/") for name in frame["id"]]
-    has_splits = all(len(step) == 3 and step[0] in DECLARED_SPLITS for step in steps)
-    depth = 3 if has_splits else 2
-    if wrong := [name for name, step in zip(frame["id"], steps, strict=True) if len(step) != depth]:
+    nested = any(len(step) == 3 and step[0] in DECLARED_SPLITS for step in steps)
+    has_splits = nested or {step[0] for step in steps} == set(DECLARED_SPLITS)
+    if wrong := [name for name, step in zip(frame["id"], steps, strict=True) if not _is_in_class(step, has_splits=has_splits)]:
         raise DataError(
             f"{folder}: expected all images as CLASS/IMAGE, or all as train/CLASS/IMAGE and test/CLASS/IMAGE, found {wrong[0]}; "
             "move it into a folder named after its class"
@@ -112,6 +112,11 @@ def _from_folder(folder: Path) -> Raw:
         rows["split"] = [step[0] for step in steps]
     names = frame["id"].tolist()
     return Raw(str(folder), rows, "input", "label", None, "split" if has_splits else None, lambda row: f"file {names[row]}", ())
+
+
+def _is_in_class(step: list[str], *, has_splits: bool) -> bool:
+    """Whether an image lies in the folder of a class, below that of its split where there are such."""
+    return len(step) == 3 and step[0] in DECLARED_SPLITS if has_splits else len(step) == 2
 
 
 def _from_arrays(path: Path) -> Raw:
