@@ -73,7 +73,10 @@ def _rows(path: Path, arrays: Mapping[str, Any], *, images: str, labels: str) ->
             f"{path}: expected {labels} as ({len(pixels)},) integers or texts, one for each image, "
             f"found {names.shape} of type {names.dtype}; write it again"
         )
-    texts = [name.decode() if isinstance(name, bytes) else str(name) for name in names.tolist()]
+    try:
+        texts = [name.decode() if isinstance(name, bytes) else str(name) for name in names.tolist()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected {labels} in UTF-8, found {error.object!r}; write them as texts") from error
     encoded = [_png(image) for image in tqdm(pixels, desc=f"reading {images}", disable=None, leave=False, file=sys.stderr)]
     return pd.DataFrame({"input": encoded, "label": texts, "place": [f"{images}[{row}]" for row in range(len(pixels))]})
 
