@@ -132,6 +132,14 @@ def put_rows(name: str, texts: list[str], labels: list[str], *, modality: str = 
     registry.add(Path("data"), name, frame, card=make_card(frame, modality=modality, origin="a test") | card)
 
 
+def test_splits_under_other_names_are_named_where_there_is_nothing_to_learn_from(params):
+    put_rows("named", ["1", "2", "3", "4"], ["a", "b", "a", "b"], splits=["training", "training", "testing", "testing"])
+    with pytest.raises(
+        DataError, match=r"^named/v1: expected rows of split 'train' to learn from, found 'testing', 'training' in its"
+    ):
+        run(params(target="named"), "named")
+
+
 @pytest.fixture
 def test_texts(params) -> list[str]:
     return pd.read_parquet(run(params(), "for-its-test").target.splits["test"].path)["input"].tolist()

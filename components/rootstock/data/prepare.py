@@ -86,6 +86,13 @@ def _target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: in
     names = (TRAIN, UNUSED) if data.test_fraction is None else (TRAIN, TEST, UNUSED)
     parts = {name: kept[[split == name for split in splits]] for name in names}
     tested = parts[TEST if TEST in parts else TRAIN]
+    if len(parts[TRAIN]) == 0:
+        declared = ", ".join(f"'{split}'" for split in sorted(set(kept["split"]))) or "none"
+        raise DataError(
+            f"{revision.revision}: expected rows of split 'train' to learn from, found {declared} in its split column; call them "
+            f"'train' and 'test' and add it again, or without the column: 'rootstock data add {revision.dataset} PATH --set "
+            "data.columns.split=null'"
+        )
     labels = tuple(label_counts(parts[TRAIN]))
     if unlearned := sorted(set(label_counts(kept)) - set(labels)):
         rows = {name: int((part["label"] == unlearned[0]).sum()) for name, part in parts.items()}
