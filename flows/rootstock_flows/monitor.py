@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,16 @@ from rootstock.monitoring.decide import decide
 from rootstock.monitoring.monitor import monitor_window
 from rootstock.monitoring.prediction_log import PredictionLog
 from rootstock.params import Params, parse_params
-from rootstock.records import DriftReport, Incumbent, PreparedData, Resolution, RetrainDecision, Retraining, load_json
+from rootstock.records import (
+    RECORD_FILE,
+    DriftReport,
+    Incumbent,
+    PreparedData,
+    Resolution,
+    RetrainDecision,
+    Retraining,
+    load_json,
+)
 from rootstock.registration.versions import find_version
 
 from rootstock_flows import server
@@ -85,7 +95,7 @@ def look_at(params: Params, *, batch: str | None, now: datetime) -> Look:
         report,
         champion_revision=newest if was_tried(params, newest) else revision,
         newest_revision=newest,
-        last_retrain=last_retrain(params),
+        last_retrain=last_retrain(params, now=now),
         classes=len(prepared.target.labels),
         data=params.data,
         monitoring=params.monitoring,
@@ -137,16 +147,29 @@ def _watch(
 def was_tried(params: Params, revision: str) -> bool:
     """Whether a run of this model on this revision came to its end, whatever that was: the same data would come to the same end."""
     documents = (load_json(path) for path in (Path(params.workspace) / "runs").glob(f"*/{RUN_FILE}"))
-    model = params.registration.model
-    return any(
-        document["data"]["revision"] == revision and document["params"]["registration"]["model"] == model for document in documents
-    )
+    return any(_trained_on(document) == (params.registration.model, revision) for document in documents)
 
 
-def last_retrain(params: Params) -> datetime | None:
-    """When the watch last looked before a retraining of this model that came to its end; one that was cut short goes on at once."""
-    marks = sorted(_looks_of(params).glob(f"*/{RETRAINING}"))
-    return datetime.fromisoformat(Retraining.load(marks[-1]).looked) if marks else None
+def _trained_on(document: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Model and revision of a run's document; None for what that of another version of Rootstock does not say."""
+    registration = (document.get("params") or {}).get("registration") or {}
+    return registration.get("model"), (document.get("data") or {}).get("revision")
+
+
+def last_retrain(params: Params, *, now: datetime) -> datetime | None:
+    """When the watch last looked before a retraining of this model that came to its end; one that was cut short goes on at once.
+
+    A mark later than ``now``, as a clock that was wrong has left it, and one that says no time count for nothing: the watch would
+    wait for years, or not be able to look any more.
+    """
+    looked = [_looked(path) for path in _looks_of(params).glob(f"*/{RETRAINING}/{RECORD_FILE}")]
+    return max((time for time in looked if time is not None and time <= now), default=None)
+
+
+def _looked(mark: Path) -> datetime | None:
+    with contextlib.suppress(DataError, KeyError, TypeError, ValueError):
+        return datetime.fromisoformat(load_json(mark)["looked"])
+    return None
 
 
 def mark_retraining(params: Params, document: dict[str, Any], *, batch: str | None, now: datetime) -> None:
