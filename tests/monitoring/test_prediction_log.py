@@ -138,3 +138,11 @@ def test_a_batch_name_is_refused_where_it_is_longer_than_a_file_name_takes(log: 
     assert log.append(batch(0, 10), version="3", batch="b" * 120, now=NOON).is_file()
     with pytest.raises(DataError, match="at most 120 letters"):
         log.append(batch(0, 10), version="3", batch="b" * 121, now=NOON)
+
+
+@pytest.mark.parametrize("found", [b"", b"PAR1 and no end"], ids=["empty", "cut short"])
+def test_a_damaged_file_is_named_where_rows_are_only_counted(log: PredictionLog, found: bytes) -> None:
+    path = log.append(batch(0, 10), version="3", batch="monday", now=NOON)
+    path.write_bytes(found)
+    with pytest.raises(DataError, match=rf"{path.name}: expected a file of the prediction log, found it damaged .*; move it away"):
+        log.count("3")

@@ -10,7 +10,9 @@ name and version count once: a batch that is run again after a crash is no new e
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,7 +112,11 @@ class PredictionLog:
         """Rows that this version answered so far; reads the files' footers only."""
         import pyarrow.parquet as pq
 
-        return sum(pq.read_metadata(file.path).num_rows for file in self._files(version))
+        total = 0
+        for file in self._files(version):
+            with _damage(file.path):
+                total += pq.read_metadata(file.path).num_rows
+        return total
 
     def _files(self, version: str) -> list[_LogFile]:
         """Files of a version, oldest first, each content once (two writers may have raced)."""
@@ -140,7 +146,13 @@ class _LogFile:
 def _read(path: Path) -> pd.DataFrame:
     import pandas as pd
 
-    try:
+    with _damage(path):
         return pd.read_parquet(path)
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, OSError) as error:
         raise DataError(f"{path}: expected a file of the prediction log, found it damaged ({error}); move it away") from error
