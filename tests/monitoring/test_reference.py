@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from rootstock.errors import DataError
 from rootstock.files import sha256_of
-from rootstock.monitoring.reference import champion_reference, reference_rows
+from rootstock.monitoring.reference import KEY_FILE, ROWS_FILE, champion_reference, reference_rows
 from rootstock.params import MonitoringParams
 from rootstock.records import Dataset, DatasetRevision, RowsFile
 
@@ -82,4 +82,26 @@ def test_a_reference_is_scored_once_and_again_when_what_it_came_from_changes(
     assert classifier.asked == 1
     assert list(first["id"]) == list(again["id"])
     assert len(ask(40)) == 40
+    assert classifier.asked == 2
+
+
+@pytest.mark.parametrize("name", [ROWS_FILE, KEY_FILE])
+@pytest.mark.parametrize("found", [None, b"", b"{"], ids=["gone", "empty", "damaged"])
+def test_a_reference_of_which_a_file_is_gone_or_damaged_is_made_again(
+    dataset: Splits, monitoring: Callable[..., MonitoringParams], classifier: Any, tmp_path: Path, name: str, found: bytes | None
+) -> None:
+    target, folder = dataset(train=["high"] * 5, test=["high"] * 60), tmp_path / "reference"
+
+    def ask() -> pd.DataFrame:
+        return champion_reference(
+            lambda: classifier, target, version="3", monitoring=monitoring(reference_rows=50), seed=0, folder=folder
+        )
+
+    ask()
+    (folder / name).unlink()
+    if found is not None:
+        (folder / name).write_bytes(found)
+    assert len(ask()) == 50
+    assert classifier.asked == 2
+    ask()
     assert classifier.asked == 2

@@ -8,6 +8,7 @@ class leaves fewer of the rare classes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -38,13 +39,11 @@ def champion_reference(
 
     ``load`` is called only when nothing fitting is kept. Raises DataError if fewer than 10 rows are neither trained on nor lost.
     """
-    import pandas as pd
-
     splits = {name: rows.sha256 for name, rows in target.splits.items()}
     key = sha256_of_json([version, splits, monitoring.reference_rows, seed])
-    kept = folder / KEY_FILE
-    if kept.is_file() and load_json(kept).get("key") == key:
-        return pd.read_parquet(folder / ROWS_FILE)
+    kept = _kept(folder, key)
+    if kept is not None:
+        return kept
     rows = reference_rows(target, rows=monitoring.reference_rows, seed=seed)
     classifier = load()
     inputs = list(rows["input"])
@@ -53,6 +52,16 @@ def champion_reference(
         scored.to_parquet(temporary / ROWS_FILE, index=False)
         (temporary / KEY_FILE).write_text(json.dumps({"key": key, "version": version}) + "\n", encoding="utf-8")
     return scored
+
+
+def _kept(folder: Path, key: str) -> pd.DataFrame | None:
+    """The reference made under ``key``; None where there is another one, none, or a damaged one, which is made again."""
+    import pandas as pd
+
+    with contextlib.suppress(DataError, OSError, ValueError):
+        if load_json(folder / KEY_FILE).get("key") == key:
+            return pd.read_parquet(folder / ROWS_FILE)
+    return None
 
 
 def reference_rows(target: Dataset, *, rows: int, seed: int) -> pd.DataFrame:
