@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,6 +95,18 @@ def test_an_earlier_version_is_downloaded_once_and_its_changed_weights_are_notic
     Path("incumbent/version-1/labels.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ServiceError, match=r"version 1: .* the stored files were changed"):
         find_with(1, workspace)
+
+
+def test_an_earlier_version_whose_files_are_gone_is_left_out_with_a_warning(
+    run_stage: Stage, workspace: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_stage(0, run_key="a1")
+    (gone,) = Path(workspace, "mlartifacts", "models").glob("m-*")
+    run_stage(1, run_key="b2", champion="1")
+    shutil.rmtree(gone)
+    found = find_with(3, workspace)
+    assert (found.version, found.earlier) == ("2", ())
+    assert f"warning: version 1 of model '{MODEL}' is left out" in capsys.readouterr().err
 
 
 def test_an_earlier_version_of_another_tool_is_left_out(run_stage: Stage, workspace: str) -> None:

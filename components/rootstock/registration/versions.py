@@ -12,14 +12,15 @@ from rootstock.params import RegistrationParams, SimilarityParams
 from rootstock.records import Artifact, EarlierVersion, Incumbent, RowsFile
 from rootstock.registration import mlflow_registry as registry
 from rootstock.registration.mlflow_registry import KEY_TAG, SHA256_TAG, Version
-from rootstock.registration.reconcile import reconcile, warn_of_outside_moves
+from rootstock.registration.reconcile import reconcile, warn, warn_of_outside_moves
 
 
 def find_incumbent(*, registration: RegistrationParams, similarity: SimilarityParams, workspace: str, folder: Path) -> Incumbent:
     """The champion, and up to ``similarity.earlier_versions`` versions before it; all None where no version is champion.
 
     Their model folders are downloaded to ``folder/version-N``, and used again where they still are what was registered. Versions
-    that Rootstock did not register, and those with the same weights as a later one, are left out.
+    that Rootstock did not register, and those with the same weights as a later one, are left out; so is, with a warning, an earlier
+    one whose files are gone.
     A promotion that was broken off is completed first, and an alias that something else moved is warned of (see ``reconcile``).
     Raises ServiceError if the registry cannot say, or gives back other weights than were registered.
     """
@@ -35,8 +36,17 @@ def find_incumbent(*, registration: RegistrationParams, similarity: SimilarityPa
         version=number,
         model=_fetched(champion, model, folder),
         run_key=champion.tags.get(KEY_TAG),
-        earlier=tuple(EarlierVersion(version=each.version, model=_fetched(each, model, folder)) for each in earlier),
+        earlier=tuple(kept for each in earlier if (kept := _earlier(each, model, folder)) is not None),
     )
+
+
+def _earlier(version: Version, model: str, folder: Path) -> EarlierVersion | None:
+    """None, and a warning, where its files are gone from the artifact store, as after somebody made room."""
+    try:
+        return EarlierVersion(version=version.version, model=_fetched(version, model, folder))
+    except InputError as error:
+        warn(f"version {version.version} of model '{model}' is left out of what could be learned from: {error}")
+        return None
 
 
 def _before(champion: Version, versions: tuple[Version, ...]) -> list[Version]:
