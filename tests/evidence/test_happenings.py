@@ -56,6 +56,13 @@ def test_an_entry_of_a_kind_that_is_not_known_is_shown_with_its_facts(journal):
     assert len(said) < 200
 
 
+@pytest.mark.parametrize("fact", ["trigger", "compared_with", "version"])
+def test_a_decision_of_another_version_that_lacks_a_fact_has_a_line_all_the_same(journal, fact):
+    entry = journal()[0]
+    older = entry.model_copy(update={"facts": {key: value for key, value in entry.facts.items() if key != fact}})
+    assert f"decision: run_key {'aaaa' * 16}, task docs" in line(older, tainted=frozenset())
+
+
 def test_explain_and_history_answer_from_the_journal_without_heavy_libraries(journal, params_mapping, tmp_path):
     import subprocess
     import sys

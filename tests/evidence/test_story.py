@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
 import pytest
-from rootstock.errors import InputError
-from rootstock.registration.story import WIDTH, as_document, as_text, tell
+from click.testing import CliRunner
+from rootstock.errors import DataError, InputError
+from rootstock.journal import append
+from rootstock.registration.story import WIDTH, Story, as_document, as_text, tell
+from rootstock_flows.commands.explain import command
+
+WORKSPACE = ".rootstock"
 
 
 def lines_of(text: str, title: str) -> list[str]:
@@ -127,3 +133,21 @@ def test_the_document_holds_the_entries_as_they_stand_in_the_journal(journal):
     document = as_document(tell(entries, "2", model="docs"))
     assert document["decision"] == entries[3].model_dump(mode="json")
     assert [entry["number"] for entry in document["later"]] == [5, 8, 10]
+
+
+@pytest.mark.parametrize("fact", ["trigger", "looks", "version", "environment"])
+def test_a_decision_of_another_version_that_lacks_a_fact_is_one_line_that_names_it(journal, fact):
+    entry = journal()[0]
+    story = Story(entry.model_copy(update={"facts": {key: value for key, value in entry.facts.items() if key != fact}}), ())
+    with pytest.raises(DataError, match=f"entry 1 of the journal: expected a decision with '{fact}', found none.* --json'"):
+        as_text(story)
+
+
+def test_a_decision_that_lacks_a_fact_is_shown_as_json_as_it_stands(journal, params_mapping, tmp_path):
+    raw = params_mapping()
+    raw["registration"]["model"] = "docs"
+    (tmp_path / "params.yaml").write_text(json.dumps(raw), encoding="utf-8")
+    facts = {key: value for key, value in journal()[0].facts.items() if key not in ("trigger", "model")}
+    append(WORKSPACE, "decision", facts | {"run_key": "9999" * 16}, after=None)
+    done = CliRunner().invoke(command, ["999999", "--json", "--params", str(tmp_path / "params.yaml")])
+    assert json.loads(done.stdout)["decision"]["facts"]["run_key"] == "9999" * 16

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rootstock.journal import journal_folder, read_journal
+from rootstock.journal import append, journal_folder, read_journal
 from rootstock.records import Registration
 from rootstock.registration import audit as module
 from rootstock.registration.audit import Audit, audit
@@ -119,6 +119,25 @@ def test_a_store_that_cannot_give_a_version_is_a_fault_and_no_error(
     assert any("version 1 cannot be downloaded: models:/tiny-model/1" in fault for fault in look(workspace).faults)
 
 
+def test_of_many_versions_one_at_a_time_lies_on_the_disk(run_stage: Stage, workspace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, key in enumerate(("a1", "b2", "c3")):
+        run_stage(number % 2, run_key=key, champion=str(number) if number else None)
+    fetch, there = module.registry.fetch_model, []
+
+    def models() -> int:
+        return len(list(Path(workspace).rglob("rootstock.json")))
+
+    def counting(uri: str, folder: Path) -> Path:
+        found = fetch(uri, folder)
+        there.append(models())
+        return found
+
+    before = models()
+    monkeypatch.setattr(module.registry, "fetch_model", counting)
+    assert look(workspace).faults == ()
+    assert there == [before + 1] * 3
+
+
 def test_the_facts_of_a_decision_are_plain_json_with_everything_by_name_and_hash(run_stage: Stage, workspace: str) -> None:
     done = run_stage(0, run_key="a1", champion=None)
     (entry,) = [entry for entry in read_journal(workspace) if entry.kind == "decision"]
@@ -133,3 +152,12 @@ def test_the_facts_of_a_decision_are_plain_json_with_everything_by_name_and_hash
     assert len(facts["code"]["rootstock"]) == len(facts["params_sha256"]) == len(facts["model_sha256"]) == 64
     assert facts["environment"]["python"]
     assert facts["params"]["task"] == "tiny-task"
+
+
+@pytest.mark.parametrize("fact", ["model", "version", "model_sha256", "training"])
+def test_what_a_decision_of_another_version_does_not_name_is_not_looked_for(run_stage: Stage, workspace: str, fact: str) -> None:
+    run_stage(0, run_key="a1")
+    (entry,) = [entry for entry in read_journal(workspace) if entry.kind == "decision"]
+    append(workspace, "decision", {key: value for key, value in entry.facts.items() if key != fact}, after=None)
+    found = look(workspace)
+    assert (found.decisions, found.faults) == (2, ())

@@ -35,8 +35,11 @@ def line(entry: Entry, *, tainted: frozenset[tuple[str, str]]) -> str:
 
 
 def happening(entry: Entry) -> str:
-    """What happened, without the time."""
-    return SAID.get(entry.kind, _other)(entry)
+    """What happened, without the time; in the entry's own words where it is of another version and lacks a fact."""
+    try:
+        return SAID.get(entry.kind, _other)(entry)
+    except KeyError:
+        return _other(entry)
 
 
 def moved(entry: Entry) -> tuple[Aliases, Aliases] | None:

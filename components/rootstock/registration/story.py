@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rootstock.errors import InputError
+from rootstock.errors import DataError, InputError
 from rootstock.journal import Entry
 from rootstock.records import Measure
 from rootstock.registration.aliases import MODEL_FACT, Aliases
@@ -41,7 +41,7 @@ def tell(entries: Sequence[Entry], wanted: str | None, *, model: str) -> Story:
 
     Raises InputError that says which there are.
     """
-    decisions = [entry for entry in entries if entry.kind == DECISION and entry.facts["model"] == model]
+    decisions = [entry for entry in entries if entry.kind == DECISION and entry.facts.get(MODEL_FACT, model) == model]
     if not decisions:
         raise InputError(f"model '{model}': expected a decision in the journal, found none; 'rootstock run' makes one")
     decision = decisions[-1] if wanted is None else _find(decisions, wanted, model)
@@ -49,14 +49,16 @@ def tell(entries: Sequence[Entry], wanted: str | None, *, model: str) -> Story:
 
 
 def _find(decisions: Sequence[Entry], wanted: str, model: str) -> Entry:
-    versions = [entry for entry in decisions if entry.facts["version"] == wanted]
+    versions = [entry for entry in decisions if entry.facts.get("version") == wanted]
     runs = [entry for entry in decisions if len(wanted) >= SHORTEST_KEY and entry.facts["run_key"].startswith(wanted)]
     if len({entry.facts["run_key"] for entry in runs}) > 1 and not versions:
         raise InputError(f"run '{wanted}': expected the start of one run's key, found {len(runs)} such runs; give more of it")
     for found in (versions, runs):
         if found:
             return found[-1]
-    known = [f"version {facts['version']}" if facts["version"] else f"run {facts['run_key'][:12]}" for facts in _facts(decisions)]
+    known = [
+        f"version {facts['version']}" if facts.get("version") else f"run {facts['run_key'][:12]}" for facts in _facts(decisions)
+    ]
     raise InputError(
         f"model '{model}': expected a version or the start of a run's key, found '{wanted}'; known: {', '.join(known)}"
     )
@@ -68,8 +70,8 @@ def _facts(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
 
 def _touches(entry: Entry, decision: Entry) -> bool:
     """Whether an entry speaks of the decision's run or version, or moves an alias to the version or away from it."""
-    facts, version = entry.facts, decision.facts["version"]
-    if entry.kind in (DECISION, *SILENT) or facts.get(MODEL_FACT) != decision.facts[MODEL_FACT]:
+    facts, version = entry.facts, decision.facts.get("version")
+    if entry.kind in (DECISION, *SILENT) or facts.get(MODEL_FACT) != decision.facts.get(MODEL_FACT, facts.get(MODEL_FACT)):
         return False
     if facts.get("run_key") == decision.facts["run_key"] or (version is not None and facts.get("version") == version):
         return True
@@ -87,7 +89,18 @@ def as_document(story: Story) -> dict[str, Any]:
 
 
 def as_text(story: Story) -> str:
-    """The story on one screen."""
+    """The story on one screen. Raises DataError for a decision of another version of Rootstock that lacks a fact."""
+    try:
+        return _as_text(story)
+    except KeyError as error:
+        entry = story.decision
+        raise DataError(
+            f"entry {entry.number} of the journal: expected a decision with {error}, found none, so it is of another version of "
+            f"Rootstock; 'rootstock explain {entry.facts['run_key'][:12]} --json' shows it as it stands"
+        ) from error
+
+
+def _as_text(story: Story) -> str:
     entry, facts = story.decision, story.decision.facts
     named = f"version {facts['version']}" if facts["version"] else f"run {facts['run_key'][:12]}"
     said = SAID[facts["verdict"]] if facts.get("gates") != [] else "no gate was asked"

@@ -20,4 +20,4 @@ def command(wanted: str | None, params_file: Path, overrides: tuple[str, ...], a
     from rootstock_flows.decided import find_story
 
     story = find_story(params, wanted)
-    emit(as_document(story), as_json=as_json, text=as_text(story))
+    emit(as_document(story), as_json=as_json, text="" if as_json else as_text(story))
