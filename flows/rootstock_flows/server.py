@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 OWNER = "ROOTSTOCK_RUN_PID"
 
 
+#: What Prefect says, without a type of its own, of a server that it started and that did not answer in time.
+NOT_STARTED = "ephemeral Prefect API server"
+
+
 @contextlib.contextmanager
 def embedded() -> Iterator[None]:
     """Around a run: end the servers of killed runs before it, and let what went wrong reach the user as what it was.
@@ -35,6 +39,12 @@ def embedded() -> Iterator[None]:
             raise cause from None
         if isinstance(error, httpx.HTTPError):
             raise ServiceError(f"the Prefect server did not answer: {error}; run the same command again, it goes on") from error
+        if isinstance(error, RuntimeError) and NOT_STARTED in str(error):
+            raise ServiceError(
+                f"the embedded Prefect server on {os.environ.get('PREFECT_HOME', 'PREFECT_HOME')} did not start; look whether its "
+                "disk is full or its prefect.db damaged (without that file a run goes on too: stages are kept elsewhere), then "
+                "run the same command again"
+            ) from error
         raise
 
 

@@ -81,3 +81,15 @@ def test_a_server_that_is_gone_is_a_service_error(home):
 def test_a_fault_of_the_program_stays_what_it_is(home):
     with pytest.raises(ZeroDivisionError), embedded():
         _ = 1 / 0
+
+
+def test_a_server_that_does_not_start_is_a_service_error_of_one_line(home):
+    said = "Timed out while attempting to connect to ephemeral Prefect API server. stderr: a\nb"
+    with pytest.raises(ServiceError, match=f"{home} did not start; look whether its disk is full") as caught, embedded():
+        raise RuntimeError(said)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_error_at_run_time_stays_what_it_is(home):
+    with pytest.raises(RuntimeError, match="no kernel image"), embedded():
+        raise RuntimeError("no kernel image")
