@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -52,6 +54,19 @@ def test_a_server_that_does_not_answer_is_not_a_missing_champion(project: Path, 
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(ServiceError, match=r"MLflow at http://127.0.0.1:9 could not read model 'm'"):
         find_aliases(tracking("unused"), "m")
+
+
+def test_a_database_whose_making_was_killed_is_made_anew(project: Path) -> None:
+    killed = (
+        "import os, sqlite3\nfrom unittest import mock\nimport mlflow\nfrom rootstock.registration import mlflow_registry\n\n"
+        "def begin(tracking_uri):\n    base = sqlite3.connect('new/mlflow.db')\n"
+        "    base.execute('CREATE TABLE experiments (experiment_id INTEGER)')\n    base.commit()\n    os._exit(9)\n\n"
+        "with mock.patch.object(mlflow, 'MlflowClient', begin):\n    mlflow_registry.tracking('new')\n"
+    )
+    assert subprocess.run([sys.executable, "-c", killed], cwd=project, check=False).returncode == 9
+    assert Path("new/mlflow.db").is_file()
+    assert find_aliases(tracking("new"), "m") == {}
+    assert not Path("new/mlflow.db.begun").exists()
 
 
 def test_a_broken_database_is_not_a_missing_champion(workspace: str) -> None:

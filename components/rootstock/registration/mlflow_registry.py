@@ -21,13 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from rootstock import __version__
-from rootstock.errors import InputError, ServiceError
+from rootstock.errors import BusyError, InputError, ServiceError
 from rootstock.files import new_folder, storage_errors
 from rootstock.registration.run_contents import RunContents
 
 KEY_TAG = "rootstock.run_key"
 SHA256_TAG = "rootstock.model_sha256"
 MODEL_PATH = "artifacts/model"
+#: Of an embedded MLflow, in the workspace.
+DATABASE = "mlflow.db"
+#: Its tables take a loaded machine tens of seconds.
+MAKING_SECONDS = 300.0
 SCRIPT = "from rootstock.registration.mlflow_registry import serve\n\nserve()\n"
 #: Name of Rootstock's own distribution, which is not its import name.
 DISTRIBUTION = "rootstock-mlops"
@@ -96,18 +100,46 @@ def tracking(workspace: str) -> Any:
     if not given:
         with storage_errors(Path(workspace)):
             Path(workspace).mkdir(parents=True, exist_ok=True)
-    uri = given or f"sqlite:///{Path(workspace).resolve()}/mlflow.db"
+    uri = given or f"sqlite:///{Path(workspace).resolve()}/{DATABASE}"
     # The SQLite registry looks logged models up through the process-wide URI, whatever the client was given.
     mlflow.set_tracking_uri(uri)
     if not given:
         os.environ.pop("MLFLOW_TRACKING_URI", None)  # set_tracking_uri writes it, and a second workspace would find it there
-    with service_errors("open its store"):
+    with contextlib.nullcontext() if given else _made_whole(Path(workspace) / DATABASE), service_errors("open its store"):
         return mlflow.MlflowClient(tracking_uri=uri)
+
+
+@contextlib.contextmanager
+def _made_whole(database: Path) -> Iterator[None]:
+    """Around opening a database, by which MLflow makes its tables the first time; one that this was cut short of is made anew.
+
+    MLflow could never open it again, and it holds nothing yet: a mark stands beside it until all tables are made. Raises BusyError
+    if another process is at it for too long.
+    """
+    import filelock
+
+    begun = database.with_name(f"{database.name}.begun")
+    if database.is_file() and not begun.exists():  # asked in this order, as the mark comes before the database
+        yield
+        return
+    try:
+        with storage_errors(database), filelock.FileLock(database.with_name(f"{database.name}.lock"), timeout=MAKING_SECONDS):
+            if begun.exists():
+                for end in ("", "-journal", "-wal", "-shm"):
+                    database.with_name(database.name + end).unlink(missing_ok=True)
+            if not database.is_file():
+                begun.touch()
+            yield
+            begun.unlink(missing_ok=True)
+    except filelock.Timeout as error:
+        raise BusyError(
+            f"{database}: expected its tables to be made, found another process at it for {MAKING_SECONDS:g} s; try again later"
+        ) from error
 
 
 def has_store(workspace: str) -> bool:
     """Whether there is anything to ask: a URI that is set, or a database in the workspace."""
-    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or (Path(workspace) / "mlflow.db").is_file()
+    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or (Path(workspace) / DATABASE).is_file()
 
 
 def find_experiment(client: Any, name: str, workspace: str) -> str:
