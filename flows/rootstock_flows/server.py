@@ -18,6 +18,8 @@ OWNER = "ROOTSTOCK_RUN_PID"
 
 #: What Prefect says, without a type of its own, of a server that it started and that did not answer in time.
 NOT_STARTED = "ephemeral Prefect API server"
+#: The same of a server that the environment names, which is not there or is of another major version.
+NOT_USABLE = ("Failed to reach API", "incompatible versions")
 
 
 @contextlib.contextmanager
@@ -39,13 +41,25 @@ def embedded() -> Iterator[None]:
             raise cause from None
         if isinstance(error, httpx.HTTPError):
             raise ServiceError(f"the Prefect server did not answer: {error}; run the same command again, it goes on") from error
-        if isinstance(error, RuntimeError) and NOT_STARTED in str(error):
-            raise ServiceError(
-                f"the embedded Prefect server on {os.environ.get('PREFECT_HOME', 'PREFECT_HOME')} did not start; look whether its "
-                "disk is full or its prefect.db damaged (without that file a run goes on too: stages are kept elsewhere), then "
-                "run the same command again"
-            ) from error
+        if isinstance(error, RuntimeError) and (said := _of_server(str(error))) is not None:
+            raise ServiceError(said) from error
         raise
+
+
+def _of_server(message: str) -> str | None:
+    """What an error without a type of its own says of the server; None where it is about something else."""
+    if NOT_STARTED in message:
+        return (
+            f"the embedded Prefect server on {os.environ.get('PREFECT_HOME', 'PREFECT_HOME')} did not start; look whether its disk "
+            "is full or its prefect.db damaged (without that file a run goes on too: stages are kept elsewhere), then run the same "
+            "command again"
+        )
+    if any(said in message for said in NOT_USABLE):
+        return (
+            f"the server that PREFECT_API_URL names cannot be used: {message}; start it, or unset PREFECT_API_URL for an embedded "
+            "one, then run the same command again"
+        )
+    return None
 
 
 def orphans() -> list[psutil.Process]:

@@ -90,6 +90,12 @@ def test_a_server_that_does_not_start_is_a_service_error_of_one_line(home):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("said", ["Failed to reach API at http://127.0.0.1:9/api/", "Found incompatible versions: 3 and 2"])
+def test_a_server_that_the_environment_names_and_that_cannot_be_used_is_a_service_error(home, said):
+    with pytest.raises(ServiceError, match=f"PREFECT_API_URL names cannot be used: {said}; start it, or unset"), embedded():
+        raise RuntimeError(said)
+
+
 def test_another_error_at_run_time_stays_what_it_is(home):
     with pytest.raises(RuntimeError, match="no kernel image"), embedded():
         raise RuntimeError("no kernel image")
