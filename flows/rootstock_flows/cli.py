@@ -8,7 +8,8 @@ import signal
 
 import click
 from rootstock import __version__
-from rootstock.errors import InputError, RootstockError, unknown_name
+from rootstock.errors import InputError, RootstockError, StorageError, unknown_name
+from rootstock.files import DISK_ERRORS
 
 from rootstock_flows import commands
 from rootstock_flows.environment import opt_out
@@ -52,6 +53,14 @@ def main() -> None:
         _end(str(error), error.exit_code)
     except click.ClickException as error:
         _end(error.format_message(), InputError.exit_code)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        _end(
+            f"{error.filename or 'a file'}: {error.strerror}; what is done is kept: free some space, mend permissions or choose "
+            "another folder, then run the same command again",
+            StorageError.exit_code,
+        )
     except (click.Abort, KeyboardInterrupt):
         _end("interrupted; the same command goes on where it stopped", 130)
 

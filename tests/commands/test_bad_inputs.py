@@ -175,6 +175,24 @@ def test_a_full_disk_leaves_the_registry_as_it_was(call, project, monkeypatch):
     assert (code, "news/v2" in out) == (0, True)
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES], ids=["full", "read-only", "not permitted"])
+def test_what_the_disk_refuses_anywhere_is_one_line(call, monkeypatch, number):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), ".rootstock/report.html")
+
+    monkeypatch.setattr("rootstock_flows.cli.command_line.main", refuse)
+    check_refusal(call("history"), [".rootstock/report.html", os.strerror(number), "run the same command again"])
+
+
+def test_a_fault_of_the_program_is_not_said_to_be_the_disk(call, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ECHILD, "no child processes")
+
+    monkeypatch.setattr("rootstock_flows.cli.command_line.main", fail)
+    with pytest.raises(OSError, match="no child"):
+        call("history")
+
+
 def test_a_fresh_process_prints_no_traceback_either(project):
     code = "from rootstock_flows.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "run", "--set", "seed=x"], capture_output=True, text=True, check=False)

@@ -61,7 +61,8 @@ def _files(entry: Entry) -> Iterator[tuple[str, Artifact]]:
 def _registry_faults(model: str, decisions: Sequence[Entry], workspace: str) -> Iterator[str]:
     versions = {version.version: version for version in registry.find_versions(registry.tracking(workspace), model)}
     for entry in decisions:
-        with tempfile.TemporaryDirectory(dir=workspace) as temporary:  # for each: together they may be more than the disk takes
+        # One for each, as together they may be more than the disk takes, and not in the workspace, which an auditor may only read.
+        with tempfile.TemporaryDirectory(prefix="rootstock-") as temporary:
             reason = _registered_otherwise(model, entry, versions.get(entry.facts["version"]), Path(temporary))
         if reason is not None:
             yield f"{_name(entry)}: registry: {reason}"
