@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rootstock.errors import BusyError
+from rootstock.errors import BusyError, StorageError
 from rootstock.registration.lease import lease
 
 HOLD = """
@@ -116,6 +116,14 @@ def test_a_lease_is_given_back_when_the_command_fails() -> None:
         raise RuntimeError
     with lease("w", seconds=0.1):
         pass
+
+
+def test_a_disk_that_is_full_when_the_lease_is_given_back_does_not_make_what_was_done_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str) -> None:
+        raise StorageError(f"cannot write {path}: No space left on device")
+
+    with lease("w", seconds=30):
+        monkeypatch.setattr("rootstock.registration.lease.write_text", full)
 
 
 def test_a_file_that_says_nothing_is_no_lease() -> None:

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rootstock.errors import BusyError
+from rootstock.errors import BusyError, StorageError
 from rootstock.files import storage_errors, write_text
 from rootstock.journal import journal_folder, user_name, write_once
 from rootstock.records import Value
@@ -147,7 +147,9 @@ def _pid_namespace() -> str:
 
 def _give_back(taken: Lease) -> None:
     path = _path(taken.folder, taken.number)
-    if _newest(taken.folder) == taken.number:  # if it was taken over in the meantime, a lower number harms nobody
+    if _newest(taken.folder) != taken.number:  # it was taken over in the meantime; a lower number harms nobody
+        return
+    with contextlib.suppress(StorageError):  # what was to be done is done or has failed by now, and the lease ends with the process
         write_text(path, taken.holder.model_copy(update={"released": True}).model_dump_json(indent=1) + "\n")
 
 
