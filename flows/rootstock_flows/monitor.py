@@ -118,8 +118,10 @@ def _watch(
     params: Params, prepared: PreparedData, incumbent: Incumbent, *, batch: str | None, folder: Path, now: datetime
 ) -> DriftReport | None:
     log, version = PredictionLog.of(params.workspace, params.registration.model), str(incumbent.version)
-    if batch is None and log.count(version) < params.monitoring.window_rows:
-        found = log.count(version)
+    if batch is None and (ahead := log.dated_after(version, now)):
+        named = ", ".join(ahead[:3]) + (f" and {len(ahead) - 3} more" if len(ahead) > 3 else "")
+        say(f"  {'watch':<10} left out, as dated after now: batch {named}; set the clock of the machine that predicted it")
+    if batch is None and (found := log.count(version, until=now)) < params.monitoring.window_rows:
         say(f"  {'watch':<10} {found} predictions of version {version} so far, a window has {params.monitoring.window_rows}")
         return None
     if incumbent.model is None:

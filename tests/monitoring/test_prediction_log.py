@@ -146,3 +146,13 @@ def test_a_damaged_file_is_named_where_rows_are_only_counted(log: PredictionLog,
     path.write_bytes(found)
     with pytest.raises(DataError, match=rf"{path.name}: expected a file of the prediction log, found it damaged .*; move it away"):
         log.count("3")
+
+
+def test_what_a_wrong_clock_dated_into_the_future_is_not_the_newest(log: PredictionLog) -> None:
+    log.append(batch(50, 10), version="3", batch="wrong", now=NOON + timedelta(days=3650))
+    log.append(batch(0, 10), version="3", batch="right", now=NOON)
+    window = log.read_window(version="3", rows=10, until=NOON)
+    assert list(window.rows["id"]) == [str(i) for i in range(10)]
+    assert (log.count("3", until=NOON), log.count("3")) == (10, 20)
+    assert log.dated_after("3", NOON) == ("wrong",)
+    assert list(log.read_window(version="3", rows=10, batch="wrong", until=NOON).rows["id"]) == [str(i) for i in range(50, 60)]

@@ -39,11 +39,12 @@ def monitor_window(
 ) -> DriftReport:
     """Compare a window of what ``version`` was asked with the target it was built on (``prepared``).
 
-    ``batch`` names a batch of the log; None takes the newest rows. Writes the Evidently page and figures into ``folder``, keeps the
-    reference under ``<workspace>/references`` and adds the run to ``<workspace>/evidently``.
+    ``batch`` names a batch of the log; None takes the newest rows up to ``now``. Writes the Evidently page and figures into
+    ``folder``, keeps the reference under ``<workspace>/references`` and adds the run to ``<workspace>/evidently``.
     Raises DataError when the log holds too few rows, ParamsError when a test has too few permutations.
     """
-    window = PredictionLog.of(workspace, registration.model).read_window(version=version, rows=monitoring.window_rows, batch=batch)
+    log = PredictionLog.of(workspace, registration.model)
+    window = log.read_window(version=version, rows=monitoring.window_rows, batch=batch, until=now)
     reference = champion_reference(
         lambda: Classifier.load(model_folder),
         prepared.target,

@@ -58,20 +58,20 @@ class PredictionLog:
         for file in self._files(version):
             if file.content == content:
                 return file.path
-        time = now.astimezone(UTC)
-        path = self.folder / version / f"{time:%Y%m%dT%H%M%S%f}Z-{content}--{batch}.parquet"
-        logged = rows.assign(version=version, time=time.isoformat(), batch=batch)
+        path = self.folder / version / f"{_stamp(now)}-{content}--{batch}.parquet"
+        logged = rows.assign(version=version, time=now.astimezone(UTC).isoformat(), batch=batch)
         write_file(path, lambda temporary: logged.to_parquet(temporary, index=False))
         return path
 
-    def read_window(self, *, version: str, rows: int, batch: str | None = None) -> PredictionWindow:
+    def read_window(self, *, version: str, rows: int, batch: str | None = None, until: datetime | None = None) -> PredictionWindow:
         """The newest ``rows`` rows that this version answered, oldest first, or as many spread evenly over one named batch.
 
+        The newest are those up to ``until``: what a wrong clock dated into the future would stay the newest for as long.
         Raises DataError if there are fewer: how many there are, and how many are needed.
         """
         import pandas as pd
 
-        files = [file for file in self._files(version) if batch is None or file.batch == batch]
+        files = self._until(version, until) if batch is None else [file for file in self._files(version) if file.batch == batch]
         if batch is not None and not files:
             known = ", ".join(sorted({file.batch for file in self._files(version)})) or "none"
             raise DataError(f"prediction log {self.folder}: expected batch '{batch}' of version {version}, found: {known}")
@@ -108,15 +108,23 @@ class PredictionLog:
             raise DataError(f"prediction log {self.folder}: expected batch '{batch}', found: {known}")
         return [value for file in files if batch in (None, file.batch) for value in _read(file.path)["input"]]
 
-    def count(self, version: str) -> int:
-        """Rows that this version answered so far; reads the files' footers only."""
+    def count(self, version: str, *, until: datetime | None = None) -> int:
+        """Rows that this version answered, up to ``until``; reads the files' footers only."""
         import pyarrow.parquet as pq
 
         total = 0
-        for file in self._files(version):
+        for file in self._until(version, until):
             with _damage(file.path):
                 total += pq.read_metadata(file.path).num_rows
         return total
+
+    def dated_after(self, version: str, now: datetime) -> tuple[str, ...]:
+        """Batches of this version that a clock which is wrong has dated later than ``now``."""
+        early = {file.content for file in self._until(version, now)}
+        return tuple(file.batch for file in self._files(version) if file.content not in early)
+
+    def _until(self, version: str, until: datetime | None) -> list[_LogFile]:
+        return [file for file in self._files(version) if until is None or file.time <= _stamp(until)]
 
     def _files(self, version: str) -> list[_LogFile]:
         """Files of a version, oldest first, each content once (two writers may have raced)."""
@@ -141,6 +149,11 @@ class _LogFile:
     time: str
     content: str
     batch: str
+
+
+def _stamp(time: datetime) -> str:
+    """As a file's name begins; the order of names is that of times."""
+    return f"{time.astimezone(UTC):%Y%m%dT%H%M%S%f}Z"
 
 
 def _read(path: Path) -> pd.DataFrame:
