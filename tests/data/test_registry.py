@@ -60,6 +60,22 @@ def test_versions_are_numbered_from_one_and_latest_is_the_newest(made):
     assert registry.resolve(made, "news", "latest").revision == "news/v2"
 
 
+def test_git_is_asked_no_more_of_a_dataset_with_a_year_of_versions(copy, monkeypatch):
+    asked = []
+
+    def counting(repository_: Path, *arguments: str) -> str:
+        asked.append(arguments)
+        return repository.git(repository_, *arguments)
+
+    monkeypatch.setattr(registry, "git", counting)
+    registry.resolve(copy, "news", "latest")
+    of_two = len(asked)
+    for number in range(3, 20):
+        repository.git(copy, "tag", f"news/v{number}", "news/v2")
+    assert registry.resolve(copy, "news", "latest").revision == "news/v19"
+    assert len(asked) == 2 * of_two
+
+
 def test_an_old_version_reads_as_it_was(made):
     rows = registry.read_rows(made, registry.resolve(made, "news", "news/v1"))
     pd.testing.assert_frame_equal(rows, frame_of("x", "y").sort_values("id", ignore_index=True))

@@ -53,7 +53,7 @@ def add(
         repository.recover(registry)
         repository.check_clean(registry)
         rows = frame.sort_values("id", ignore_index=True)
-        newest = next(reversed(list_versions(registry).get(name, ())), None)
+        newest = resolve(registry, name, LATEST) if name in _tags_by_name(registry) else None
         if after is not None and newest != after:
             raise NewestMoved(
                 f"{registry}: expected {after.revision} to be the newest version of {name}, found "
@@ -76,14 +76,17 @@ def add(
 
 def list_versions(registry: Path) -> dict[str, tuple[DatasetRevision, ...]]:
     """Dataset name -> its versions, oldest first. Raises DataError if there is no registry."""
+    return {name: tuple(_revision(registry, name, tag, rev=tag) for tag in tags) for name, tags in _tags_by_name(registry).items()}
+
+
+def _tags_by_name(registry: Path) -> dict[str, list[str]]:
+    """Dataset name -> tags of its versions, oldest first."""
     _check_exists(registry)
     found: dict[str, list[str]] = {}
     for tag in repository.tags(registry):
         if match := _TAG.fullmatch(tag):
             found.setdefault(match["name"], []).append(tag)
-    return {
-        name: tuple(_revision(registry, name, tag, rev=tag) for tag in sorted(found[name], key=_number)) for name in sorted(found)
-    }
+    return {name: sorted(found[name], key=_number) for name in sorted(found)}
 
 
 def resolve(registry: Path, name: str, revision: str) -> DatasetRevision:
@@ -91,16 +94,13 @@ def resolve(registry: Path, name: str, revision: str) -> DatasetRevision:
 
     Raises DataError naming the known datasets or versions.
     """
-    known = list_versions(registry)
+    known = _tags_by_name(registry)
     if name not in known:
         raise DataError(f"{registry}: {unknown_name('dataset', name, known)}; 'rootstock data add NAME PATH' adds one")
-    if revision == LATEST:
-        return known[name][-1]
-    by_tag = {version.revision: version for version in known[name]}
-    tag = revision if "/" in revision else f"{name}/{revision}"
-    if tag not in by_tag:
-        raise DataError(f"{registry}: {unknown_name('revision', revision, [*by_tag, LATEST])}")
-    return by_tag[tag]
+    tag = known[name][-1] if revision == LATEST else revision if "/" in revision else f"{name}/{revision}"
+    if tag not in known[name]:
+        raise DataError(f"{registry}: {unknown_name('revision', revision, [*known[name], LATEST])}")
+    return _revision(registry, name, tag, rev=tag)  # of this one alone: git is asked twice a version, and a year has many
 
 
 def read_rows(registry: Path, revision: DatasetRevision) -> pd.DataFrame:
