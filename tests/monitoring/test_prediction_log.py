@@ -156,3 +156,11 @@ def test_what_a_wrong_clock_dated_into_the_future_is_not_the_newest(log: Predict
     assert (log.count("3", until=NOON), log.count("3")) == (10, 20)
     assert log.dated_after("3", NOON) == ("wrong",)
     assert list(log.read_window(version="3", rows=10, batch="wrong", until=NOON).rows["id"]) == [str(i) for i in range(50, 60)]
+
+
+@pytest.mark.parametrize("column", ["embedding", "predicted", "input"])
+def test_a_file_of_another_version_that_lacks_a_column_is_named_with_it(log: PredictionLog, column: str) -> None:
+    path = log.append(batch(0, 10), version="3", batch="monday", now=NOON)
+    pd.read_parquet(path).drop(columns=column).to_parquet(path)
+    with pytest.raises(DataError, match=rf"{path.name}: expected the columns .*, found no {column}; .* move it away"):
+        log.read_window(version="3", rows=10)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: A batch's name stands in a file's name, which no file system takes at any length.
 LONGEST_BATCH = 120
 BATCH_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_BATCH - 1}}}")
+#: What every file holds, beside a probability for each label (see scored_rows.py).
+COLUMNS = ("id", "input", "predicted", "embedding")
 FILE_NAME = re.compile(r"(?P<time>\d{8}T\d{12}Z)-(?P<hash>[0-9a-f]{16})--(?P<batch>.+)\.parquet")
 
 
@@ -160,7 +162,13 @@ def _read(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     with _damage(path):
-        return pd.read_parquet(path)
+        rows = pd.read_parquet(path)
+    if missing := [name for name in COLUMNS if name not in rows.columns]:
+        raise DataError(
+            f"{path}: expected the columns {', '.join(COLUMNS)}, found no {', '.join(missing)}; it is of another version of "
+            "Rootstock or of another tool: move it away"
+        )
+    return rows
 
 
 @contextlib.contextmanager
