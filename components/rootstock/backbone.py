@@ -31,6 +31,8 @@ PICKLE_NAMES = ("pytorch_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 LOADING = threading.RLock()
 #: RoBERTa and its kin count positions from behind that of padding, 1.
 POSITIONS_LOST = 2
+#: Parts of a name whose weights a checkpoint may lack: no feature depends on them.
+NEVER_READ = ("pooler", "mask_token")
 HUB_PATTERNS = ["*.json", "*.txt", "*.safetensors", "*.model"]
 
 
@@ -102,7 +104,9 @@ def load_encoder(folder: Path) -> Any:
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with LOADING:
-            model = transformers.AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
+            model, loaded = transformers.AutoModel.from_pretrained(
+                folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            )
     except (ValueError, OSError, KeyError) as error:
         raise BackboneError(f"backbone {folder}: transformers cannot load it: {error}") from error
     except SafetensorError as error:
@@ -115,7 +119,23 @@ def load_encoder(folder: Path) -> Any:
             f"backbone {folder}: transformers cannot load it: its weights are not of the sizes that its config.json says; get both "
             "again from one place"
         ) from error
+    _refuse_new_weights(folder, model, loaded)
     return model.eval().to(device())
+
+
+def _refuse_new_weights(folder: Path, model: Any, loaded: dict[str, Any]) -> None:
+    """Raise BackboneError where transformers found no weights for a part of the model: it makes random ones, others every time."""
+    weights = {name for name, _ in model.named_parameters()}
+    missing = sorted(name for name in weights & set(loaded["missing_keys"]) if not any(part in name for part in NEVER_READ))
+    if not missing:
+        return
+    others = sorted(loaded["unexpected_keys"])
+    instead = f", and weights of other names, such as {others[0]}" if others else ""
+    raise BackboneError(
+        f"backbone {folder}: expected weights for all of {type(model).__name__}, found none for {len(missing)} of its "
+        f"{len(weights)}, such as {missing[0]}{instead}; get it again, or save it again with model.save_pretrained(folder) of "
+        "transformers"
+    )
 
 
 def device() -> str:

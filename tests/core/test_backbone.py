@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from rootstock.backbone import Encoder, batch_tokens, batches, content_hash, loa
 from rootstock.data.text import Text
 from rootstock.errors import BackboneError, DataError
 from rootstock.rows import label_indices, read_split
+from safetensors.torch import load_file, save_file
 
 TEXTS = ["the keel of a mast", "dough", "a nova near the old moon of orbit", "crust", "hull hull hull hull hull hull"]
 
@@ -28,6 +30,13 @@ def encoder(tiny_backbone: Path) -> Encoder:
 @pytest.fixture
 def copied(tiny_backbone: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_backbone, tmp_path / "copied"))
+
+
+def keep_weights(folder: Path, rename: Callable[[str], str | None]) -> None:
+    """Give the weights of a folder other names, and drop those that get None."""
+    path = folder / "model.safetensors"
+    kept = {rename(name): weight for name, weight in load_file(path).items()}
+    save_file({name: weight for name, weight in kept.items() if name is not None}, path, metadata={"format": "pt"})
 
 
 def test_a_missing_folder():
@@ -98,6 +107,25 @@ def test_a_configuration_of_another_size_than_the_weights(copied):
     (copied / "config.json").write_text(json.dumps(config | {"hidden_size": 32}), encoding="utf-8")
     with pytest.raises(BackboneError, match=r"its weights are not of the sizes that its config\.json says"):
         load_encoder(copied)
+
+
+@pytest.mark.parametrize(
+    ("rename", "said"),
+    [
+        (lambda name: f"0.auto_model.{name}", r"37 of its 39, such as embeddings\.\S+, and weights of other names, such as 0\."),
+        (lambda name: None if ".layer.1." in name else name, r"16 of its 39, such as encoder\.layer\.1\.\S+; get it again"),
+    ],
+    ids=["other names", "a layer less"],
+)
+def test_weights_that_are_missing_are_told_instead_of_made_at_random(copied, rename, said):
+    keep_weights(copied, rename)
+    with pytest.raises(BackboneError, match=rf"expected weights for all of BertModel, found none for {said}"):
+        load_encoder(copied)
+
+
+def test_weights_that_no_feature_depends_on_may_be_missing(encoder, copied):
+    keep_weights(copied, lambda name: None if "pooler" in name else name)
+    np.testing.assert_array_equal(replace(encoder, model=load_encoder(copied)).embed(TEXTS), encoder.embed(TEXTS))
 
 
 def test_a_tokenizer_that_cannot_pad(copied):
