@@ -146,13 +146,13 @@ def device() -> str:
 
 
 def new_encoder(folder: Path, seed: int) -> Any:
-    """The same architecture with random weights: the from-scratch control."""
+    """The same architecture with random weights, in float32: the from-scratch control."""
     import torch
     from transformers import AutoConfig, AutoModel
 
     with LOADING:
         torch.manual_seed(seed)
-        model = AutoModel.from_config(AutoConfig.from_pretrained(folder))  # type: ignore[no-untyped-call]
+        model = AutoModel.from_config(AutoConfig.from_pretrained(folder), dtype=torch.float32)  # type: ignore[no-untyped-call]
     return model.eval().to(device())
 
 

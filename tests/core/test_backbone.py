@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import transformers
-from rootstock.backbone import Encoder, batch_tokens, batches, content_hash, load_encoder, locate, pool, pool_layers
+from rootstock.backbone import Encoder, batch_tokens, batches, content_hash, load_encoder, locate, new_encoder, pool, pool_layers
 from rootstock.data.text import Text
 from rootstock.errors import BackboneError, DataError
 from rootstock.rows import label_indices, read_split
@@ -126,6 +126,15 @@ def test_weights_that_are_missing_are_told_instead_of_made_at_random(copied, ren
 def test_weights_that_no_feature_depends_on_may_be_missing(encoder, copied):
     keep_weights(copied, lambda name: None if "pooler" in name else name)
     np.testing.assert_array_equal(replace(encoder, model=load_encoder(copied)).embed(TEXTS), encoder.embed(TEXTS))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_weights_kept_in_half_precision_are_computed_with_in_single_precision(copied, precision):
+    import torch
+
+    transformers.AutoModel.from_pretrained(copied, dtype=precision).save_pretrained(copied)
+    for model in (load_encoder(copied), new_encoder(copied, 0)):
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
 def test_a_tokenizer_that_cannot_pad(copied):
