@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from rootstock.finetuning import gradient
 from rootstock.finetuning.precision import bfloat16_pays, frozen_in_bfloat16
 from rootstock.finetuning.quick_dropout import quick_dropout, sliced_dropout
@@ -43,6 +45,25 @@ def test_training_beside_bfloat16_learns_the_same(toy, make_method, monkeypatch,
     assert half.losses == pytest.approx(single.losses, abs=0.05)
     assert toy.accuracy(half.heldout[8.0]) > 0.9
     assert all(value.dtype != torch.bfloat16 for value in half.encoder.model.state_dict().values())
+
+
+@pytest.mark.parametrize("architecture", ["DistilBert", "MPNet"])
+def test_a_backbone_that_mixes_what_is_frozen_with_what_is_trained_stays_in_single_precision(
+    toy, make_method, monkeypatch, architecture
+):
+    """DistilBERT is not cut above its frozen layers; MPNet is, and adds frozen places to what the trained layer reads."""
+    monkeypatch.setattr(gradient, "bfloat16_pays", lambda width: True)
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{architecture}Config")(
+        vocab_size=64, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=40
+    )
+    encoder = replace(toy.encoder.load(), model=getattr(transformers, f"{architecture}Model")(config).eval())
+    start = replace(toy.start, load=lambda: copy.deepcopy(encoder), states={})
+    single, half = (
+        make_method["last_layers"]().fit(replace(start, bfloat16=bfloat16), toy.train, heldout=None, setting=None, seed=0)
+        for bfloat16 in (False, True)
+    )
+    assert half.losses == single.losses
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])

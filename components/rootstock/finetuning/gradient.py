@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from rootstock import processes
 from rootstock.backbone import Encoder
 from rootstock.classifier import input_hash
+from rootstock.errors import RootstockError
 from rootstock.files import sha256_of_json
 from rootstock.finetuning.augment import augmented, check_augmentations
 from rootstock.finetuning.checkpoint import Checkpoint
@@ -88,6 +90,7 @@ class GradientMethod(FineTuneMethod):
         checkpoint = self._checkpoint(start, rows, heldout=heldout, setting=setting, seed=seed)
         parts = self._cut(adapted, rows)
         wanted = start.bfloat16 and self.in_bfloat16 and _pays(encoder.model)
+        wanted = wanted and processes.agreed(_runs_in_bfloat16(adapted.encoder, parts, rows))
         with frozen_in_bfloat16(encoder.model, wanted=wanted), quick_dropout(encoder.model), quick_layers(encoder.model):
             trained = self._above_the_frozen(adapted, parts, start, rows, heldout=heldout)
             fitted = train(
@@ -162,6 +165,22 @@ def _pays(model: Any) -> bool:
     """Whether bfloat16 pays at the width of this backbone, on a CPU. On a GPU weights stay as they are."""
     width = getattr(model.config, "hidden_size", None)
     return isinstance(width, int) and model.device.type == "cpu" and bfloat16_pays(width)
+
+
+def _runs_in_bfloat16(whole: Encoder, parts: tuple[Encoder, Encoder] | None, rows: Rows) -> bool:
+    """Whether what is stepped through runs with its frozen weights in bfloat16: many backbones mix those with weights that are not.
+
+    Tried on one row.
+    """
+    first = Rows(rows.inputs[:1], rows.labels[:1], rows.features[:1])
+    try:
+        with frozen_in_bfloat16(whole.model, wanted=True):
+            read = first if parts is None else through_prefix(parts[0], first, label="frozen layers")
+            if read is not None:
+                (whole if parts is None else parts[1]).embed(read.inputs)
+    except (RuntimeError, RootstockError):
+        return False
+    return read is not None
 
 
 def _content(rows: Rows) -> list[object]:
