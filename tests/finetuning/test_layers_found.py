@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import transformers
 from rootstock.errors import ParamsError
 from rootstock.finetuning.layers import layers_of
 from transformers import AlbertConfig, AlbertModel, DINOv3ViTConfig, DINOv3ViTModel, DistilBertConfig, DistilBertModel
@@ -48,6 +49,20 @@ def test_layers_of_a_model_within_the_model_are_found():
     with torch.device("meta"):
         model = DINOv3ViTModel(DINOv3ViTConfig(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32))
     assert len(layers_of(model)) == 2
+
+
+@pytest.mark.parametrize(
+    ("architecture", "sizes", "layers"),
+    [
+        ("EfficientNet", {"width_coefficient": 0.25, "depth_coefficient": 0.1, "hidden_dim": 320}, 7),
+        ("OPT", {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "ffn_dim": 32}, 3),
+        ("Funnel", {"vocab_size": 64, "d_model": 16, "n_head": 2, "d_head": 8, "d_inner": 32, "block_sizes": [1, 2]}, 2),
+    ],
+)
+def test_layers_are_found_under_the_name_that_the_architecture_gives_them(architecture, sizes, layers):
+    with torch.device("meta"):
+        model = getattr(transformers, f"{architecture}Model")(getattr(transformers, f"{architecture}Config")(**sizes))
+    assert len(layers_of(model)) == layers
 
 
 def test_layers_that_share_their_weights_are_not_found():
