@@ -54,10 +54,25 @@ def test_a_backbone_whose_layers_are_not_found_is_passed_through_whole(methods):
     assert "about 4.0 minutes of the budget of 3.9" in choose_method(methods[:2], replace(unknown, budget_minutes=3.9)).reason
 
 
-def test_a_method_that_trains_layers_that_are_not_found_comes_last(methods):
+def test_a_method_for_layers_that_are_not_found_is_left_out(methods, make_method):
     unknown = replace(MANY, layers=0)
-    assert name_of(methods, unknown) == "lora"
     assert choose_method(methods[:2], unknown).reason == "full: 200 labelled rows a class are enough to train"
+    by_layers = (
+        methods[2], make_method["last_layers"](), make_method["gradual_unfreezing"](), make_method["full"](layer_decay=0.5)
+    )  # fmt: skip
+    chosen = choose_method((*by_layers, *methods[:2]), unknown)
+    assert chosen.method == methods[1]
+    assert chosen.reason.endswith("; the backbone shows no layers, too few for lora, last_layers, gradual_unfreezing, full")
+    without = choose_method((*by_layers, methods[0]), unknown)
+    assert without.method.name == "linear_probe"
+    assert "shows no layers, too few for lora" in without.reason
+
+
+def test_a_method_for_more_layers_than_the_backbone_has_is_left_out(methods, make_method):
+    deep = make_method["last_layers"](layers=7)
+    assert choose_method((*methods[:2], deep), MANY).reason.endswith(
+        "fewest layers, 6; the backbone has 6 layers, too few for last_layers"
+    )
 
 
 def test_the_order_in_the_params_does_not_matter(methods):

@@ -25,6 +25,9 @@ class AdapterMethod(GradientMethod):
     last_layers: PositiveInt | None
     """adapters go into so many of the last layers, and what lies below is computed once; null takes all"""
 
+    def layers_needed(self) -> int:
+        return self.last_layers or 0
+
     @abstractmethod
     def config(self, model: Any, places: Set[int] | None) -> PeftConfig:
         """peft's configuration for the modules in ``places`` of ``model`` (by id), or all."""

@@ -5,7 +5,8 @@ The rule, in this order, among the methods that the params list:
 1. a head of the same classes was carried over from a source and answers the labelled rows better than chance, and they are fewer
    than 100 a class: a linear probe, drawn towards that head;
 2. fewer than 8 labelled rows a class: a linear probe;
-3. otherwise the method that trains the fewest layers, if its training is predicted to fit into the budget; else a linear probe.
+3. otherwise, of the methods that can train this backbone's layers, the one that trains the fewest, if its training is predicted to
+   fit into the budget; else a linear probe.
 
 ``benchmarks/few_labels.py`` is the table behind it: with 5 rows a class training gains a point at most over a probe, at 2 to
 30 times the seconds; and with a source's head the probe was ahead.
@@ -61,17 +62,21 @@ def choose_method(methods: Sequence[FineTuneMethod], circumstances: Circumstance
         return _probe(methods, why)
     if each < FEW_ROWS_A_CLASS:
         return _probe(methods, f"{each:.0f} labelled rows a class are fewer than {FEW_ROWS_A_CLASS}")
-    by_epochs = (method for method in methods if method.setting_unit == EPOCHS)
-    trained = sorted(by_epochs, key=lambda method: _layers(method, at.layers))
+    by_epochs = [method for method in methods if method.setting_unit == EPOCHS]
+    able = [method for method in by_epochs if method.layers_needed() <= at.layers]
+    trained = sorted(able, key=lambda method: _layers(method, at.layers))
+    unable = ", ".join(method.name for method in by_epochs if method not in able)
+    has = f"has {at.layers} layers" if at.layers else "shows no layers"
     if not trained:
-        return _probe(methods, "no method that trains layers is listed")
+        return _probe(methods, f"the backbone {has}, too few for {unable}" if unable else "no method that trains layers is listed")
     found, minutes = trained[0], _minutes(trained[0], at)
     if at.budget_minutes is not None and minutes is not None and minutes > at.budget_minutes:
         return _probe(methods, f"{found.name} would take about {minutes:.1f} minutes of the budget of {at.budget_minutes:g}")
     layers = _layers(found, at.layers)
     enough = f"{each:.0f} labelled rows a class are enough to train"
     fewest = f", and of those listed it trains the fewest layers, {layers}" if layers < math.inf else ""
-    return Chosen(found, f"{found.name}: {enough}{fewest}")
+    too_few = f"; the backbone {has}, too few for {unable}" if unable else ""
+    return Chosen(found, f"{found.name}: {enough}{fewest}{too_few}")
 
 
 def _probe(methods: Sequence[FineTuneMethod], why: str) -> Chosen:

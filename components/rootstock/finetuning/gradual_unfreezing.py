@@ -20,6 +20,9 @@ class GradualUnfreezing(GradientMethod):
     epochs_a_layer: PositiveInt
     """after which the next layer below joins"""
 
+    def layers_needed(self) -> int:
+        return 1
+
     def adapt(self, encoder: Encoder) -> Adapted:
         """Everything moves, each layer from its epoch on."""
         return Adapted(encoder, 0, by_depth(encoder.model, decay=self.layer_decay, epochs_a_layer=self.epochs_a_layer))

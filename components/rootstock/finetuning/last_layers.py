@@ -20,6 +20,9 @@ class LastLayers(GradientMethod):
     layers: PositiveInt
     """that move, counted from the last; in a convolutional network, stages"""
 
+    def layers_needed(self) -> int:
+        return self.layers
+
     def adapt(self, encoder: Encoder) -> Adapted:
         """The last layers move. Raises ParamsError if the backbone has fewer, or none that are found."""
         found = layers_of(encoder.model)

@@ -110,6 +110,10 @@ class FineTuneMethod(Part, ABC):
     setting_unit: ClassVar[str]
     """What cross-validation chooses for this method: ``epochs``, or the unit of its own setting."""
 
+    def layers_needed(self) -> int:
+        """Layers of the backbone that it must be able to tell apart: one with fewer, or none that are found, it cannot train."""
+        return 0
+
     @abstractmethod
     def fit(self, start: Start, rows: Rows, *, heldout: Rows | None, setting: float | None, seed: int) -> Fitted:
         """Fit on ``rows``. ``heldout`` rows (never the test's) are only predicted, once a setting (epochs, a penalty), so that
