@@ -295,14 +295,11 @@ class Encoder:
     def _outputs(self, tensors: dict[str, Any], **wanted: Any) -> Any:
         try:
             return self.model(**tensors, **wanted)
-        except (RuntimeError, IndexError) as error:
-            tokens, positions = _tokens_and_positions(tensors, getattr(self.model, "config", None))
-            if tokens <= positions - POSITIONS_LOST or "memory" in str(error):
+        except (RuntimeError, IndexError, ValueError, AttributeError) as error:
+            said = _why_refused(tensors, self.model, error)
+            if said is None or "memory" in str(error):
                 raise
-            raise BackboneError(
-                f"backbone: expected texts of at most {positions} tokens, its positions, or {positions - POSITIONS_LOST} in "
-                f"RoBERTa and its kin, found one of {tokens}; lower data.modality.max_tokens"
-            ) from error
+            raise BackboneError(f"backbone: {said}") from error
 
     def _mask(self, tensors: dict[str, Any], outputs: Any) -> Any | None:
         return token_mask(getattr(self.model, "config", None), tensors, outputs.last_hidden_state)
@@ -346,12 +343,43 @@ def _takes(model: Any, option: str) -> bool:
     return option in parameters or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
 
 
-def _tokens_and_positions(tensors: dict[str, Any], config: Any) -> tuple[int, float]:
-    """Of texts, tokens in the longest and positions that the backbone states. Ask where it has refused a text: many read more."""
-    ids, positions = tensors.get("input_ids"), getattr(config, "max_position_embeddings", None)
-    if ids is None or not isinstance(positions, int):
-        return 0, float("inf")
-    return int(ids.shape[1]), positions
+def _why_refused(tensors: dict[str, Any], model: Any, error: Exception) -> str | None:
+    """Why a backbone has refused a batch, where that can be told. Ask only then: many read more than they say."""
+    config, reads = getattr(model, "config", None), getattr(model, "main_input_name", None)
+    pixels, ids = tensors.get("pixel_values"), tensors.get("input_ids")
+    what = "texts" if pixels is None else "images"
+    if hasattr(config, "vision_config"):
+        half = "CLIPTextModel" if pixels is None else "CLIPVisionModel"
+        return (
+            f"expected one that reads {what} alone, found {type(model).__name__}, which reads texts and images at once; save that "
+            f"half of it, such as by {half}.from_pretrained(folder).save_pretrained(another) of transformers, and name that folder"
+        )
+    if isinstance(reads, str) and reads not in tensors and "inputs_embeds" not in tensors:
+        return f"expected one that reads {what}, found {type(model).__name__}, which reads {reads}; see backbone.name and modality"
+    if pixels is not None and isinstance(error, RuntimeError):
+        size = " x ".join(map(str, pixels.shape[1:]))
+        return f"expected one that reads images of {size}, found that it does not ({_first_line(error)}); see data.modality.side"
+    return _why_text_refused(ids, model) if ids is not None else None
+
+
+def _why_text_refused(ids: Any, model: Any) -> str | None:
+    tokens, positions = int(ids.shape[1]), getattr(model.config, "max_position_embeddings", None)
+    if isinstance(positions, int) and 0 < positions < tokens + POSITIONS_LOST:
+        return (
+            f"expected texts of at most {positions} tokens, its positions, or {positions - POSITIONS_LOST} in RoBERTa and its kin, "
+            f"found one of {tokens}; lower data.modality.max_tokens"
+        )
+    known = getattr(model.config, "vocab_size", None)
+    if ids.device.type == "cpu" and isinstance(known, int) and int(ids.max()) >= known:
+        return (
+            f"expected a tokenizer of at most {known} tokens, as many as it knows, found token {int(ids.max())}; put the tokenizer "
+            "that it was trained with into its folder"
+        )
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
 
 
 def _refuse_not_finite(features: NDArray[np.float64], label: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import transformers
 from rootstock.backbone import Encoder, batch_tokens, batches, content_hash, load_encoder, locate, new_encoder, pool, pool_layers
+from rootstock.data.image import Image
 from rootstock.data.text import Text
 from rootstock.errors import BackboneError, DataError
 from rootstock.rows import label_indices, read_split
@@ -157,6 +158,39 @@ def test_a_text_longer_than_the_backbone_has_positions_for(encoder, monkeypatch,
     unlimited = replace(encoder, model=getattr(transformers, f"{architecture}Model")(config).eval(), modality=Text(max_tokens=64))
     with pytest.raises(BackboneError, match=rf"at most 20 tokens, .* found one of {words + 2}; lower data\.modality\.max_tokens"):
         unlimited.embed(["keel " * words])
+
+
+def test_a_tokenizer_of_more_words_than_the_backbone_knows(encoder):
+    encoder.processor.add_tokens(["capstan"])
+    with pytest.raises(BackboneError, match=r"expected a tokenizer of at most 26 tokens, .* found token 26; put the tokenizer"):
+        encoder.embed(["the keel", "the capstan"])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "config", "said"),
+    [
+        ("Bert", {"vocab_size": 9}, "reads images, found BertModel, which reads input_ids; see backbone.name"),
+        (
+            "CLIP",
+            {"text_config": {"vocab_size": 9}},
+            "reads images alone, found CLIPModel, .* such as by CLIPVisionModel",
+        ),
+        (
+            "SiglipVision",
+            {"image_size": 32, "patch_size": 8},
+            r"images of 3 x 16 x 16, .*size of tensor.*; see data\.modality\.side",
+        ),
+        ("DINOv3ViT", {"num_channels": 1, "patch_size": 8}, r"images of 3 x 16 x 16, .*1 channels, but got 3"),
+    ],
+)
+def test_a_backbone_that_does_not_read_such_images_is_told_in_one_line(architecture, config, said):
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    halves = {half: config.get(half, {}) | small for half in ("text_config", "vision_config")} if architecture == "CLIP" else small
+    model = getattr(transformers, f"{architecture}Model")(getattr(transformers, f"{architecture}Config")(**(config | halves)))
+    modality = Image(side=16)
+    with pytest.raises(BackboneError, match=said) as raised:
+        Encoder(model.eval(), {}, modality, "mean", 2).embed(modality.probes())
+    assert "\n" not in str(raised.value)
 
 
 def test_a_folder_without_a_tokenizer(copied):
