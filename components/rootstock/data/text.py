@@ -45,12 +45,19 @@ class Text(Modality):
     max_tokens: Annotated[int, Field(ge=3)]
 
     def load_processor(self, folder: Path) -> Any:
-        """The tokenizer in ``folder``. Raises BackboneError if none is there, or it cannot pad."""
+        """The tokenizer in ``folder``. Raises BackboneError if none is there that transformers reads, or it cannot pad."""
         from transformers import AutoTokenizer
 
         if not any((folder / name).is_file() for name in TOKENIZER_FILES):
             raise BackboneError(f"{folder}: expected a tokenizer ({', '.join(TOKENIZER_FILES[:2])}), found none; copy it there")
-        found = AutoTokenizer.from_pretrained(folder)
+        try:
+            found = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        except Exception as error:  # of whatever kind a library has for a file that is cut off, or a package that is not installed
+            said = str(error).strip().partition("\n")[0][:200]
+            raise BackboneError(
+                f"{folder}: expected a tokenizer that transformers can read, found another or a part of one ({said}); put its "
+                "whole tokenizer.json there: other files may need packages that are not installed, such as sentencepiece"
+            ) from error
         if found.pad_token is None:
             raise BackboneError(
                 f"{folder}: expected a tokenizer with a pad token, found one without; name another backbone, or set pad_token in "
