@@ -95,7 +95,10 @@ def content_hash(folder: Path) -> str:
 
 
 def load_encoder(folder: Path) -> Any:
-    """The backbone without a task head, in float32, in evaluation mode. Raises BackboneError if transformers cannot read it."""
+    """The backbone without a task head, in float32, in evaluation mode. Raises BackboneError if transformers cannot read it.
+
+    Code that lies beside the weights is neither run nor asked about.
+    """
     import torch
     import transformers
     from safetensors import SafetensorError
@@ -105,10 +108,15 @@ def load_encoder(folder: Path) -> Any:
     try:
         with LOADING:
             model, loaded = transformers.AutoModel.from_pretrained(
-                folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+                folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
             )
     except (ValueError, OSError, KeyError) as error:
-        raise BackboneError(f"backbone {folder}: transformers cannot load it: {error}") from error
+        if "trust_remote_code" in str(error):
+            raise BackboneError(
+                f"backbone {folder}: expected an architecture of transformers, found one of its own (auto_map in config.json); "
+                "code that comes with weights is not run: name another backbone"
+            ) from error
+        raise BackboneError(f"backbone {folder}: transformers cannot load it: {_first_line(error)}") from error
     except SafetensorError as error:
         raise BackboneError(
             f"backbone {folder}: expected whole *.safetensors, found a git-lfs pointer or a part of one ({error}); get it again, "

@@ -89,6 +89,24 @@ def test_a_configuration_that_transformers_does_not_know(copied):
         load_encoder(copied)
 
 
+def test_code_that_lies_beside_the_weights_is_neither_run_nor_asked_about(copied, monkeypatch, capsys):
+    raw = {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModel": "own.Model"}}
+    (copied / "config.json").write_text(json.dumps(raw), encoding="utf-8")
+    (copied / "own.py").write_text("raise SystemExit('run')\n", encoding="utf-8")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with pytest.raises(BackboneError, match=r"found one of its own .* code that comes with weights is not run") as raised:
+        load_encoder(copied)
+    assert "\n" not in str(raised.value)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+def test_a_tokenizer_of_which_half_was_downloaded(copied, name):
+    (copied / name).write_text((copied / name).read_text(encoding="utf-8")[:100], encoding="utf-8")
+    with pytest.raises(BackboneError, match="expected a tokenizer that transformers can read, found another or a part of one"):
+        Text(max_tokens=16).load_processor(copied)
+
+
 def test_weights_that_are_a_git_lfs_pointer(copied):
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 90000000\n"
     (copied / "model.safetensors").write_text(pointer, encoding="utf-8")

@@ -150,7 +150,7 @@ def _published_processor(folder: Path, side: int) -> Any:
     from PIL import Image as Pictures
     from transformers import AutoImageProcessor
 
-    found = AutoImageProcessor.from_pretrained(folder, backend="pil")  # type: ignore[no-untyped-call]
+    found = AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)  # type: ignore[no-untyped-call]
     square = {"height": side, "width": side}
     if hasattr(found, "crop_pct"):  # ConvNeXt and ResNet: resized to side / crop_pct, then the middle
         sizes: dict[str, Any] = {"size": {"shortest_edge": side}, "crop_pct": found.crop_pct or 1.0}
