@@ -254,6 +254,32 @@ def test_an_adapter_that_a_layer_cannot_take_is_refused_in_one_line(cases, make_
         method.fit(case.start, case.rows, heldout=None, setting=None, seed=0)
 
 
+@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize(
+    ("architecture", "config", "target", "said"),
+    [
+        ("Bit", {"embedding_size": 8, "hidden_sizes": [8], "depths": [1], "num_groups": 2}, "conv1", "WeightStandardizedConv2d"),
+        (
+            "MobileNetV2",
+            {"depth_multiplier": 0.25},
+            "expand_1x1.convolution",
+            "asks them for what an adapter does not have .*stride",
+        ),
+    ],
+)
+def test_an_adapter_that_could_not_be_merged_or_run_is_refused_in_one_line(
+    cases, make_method, name, architecture, config, target, said
+):
+    import transformers
+
+    case = cases["resnet"]
+    model = getattr(transformers, f"{architecture}Model")(getattr(transformers, f"{architecture}Config")(**config)).eval()
+    start = replace(case.start, load=lambda: replace(case.start.load(), model=model))
+    with pytest.raises(ParamsError, match=f"{name} cannot stand beside .*{said}") as caught:
+        make_method[name](target_modules=(target,)).fit(start, case.rows, heldout=None, setting=None, seed=0)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_last_batch_of_one_image_trains_where_its_map_is_one_pixel(cases, make_method, tmp_path):
     """Batch normalisation knows no spread of a single value."""
     import torch

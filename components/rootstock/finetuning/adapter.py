@@ -48,7 +48,9 @@ class AdapterMethod(GradientMethod):
             )
         below = len(layers) - self.last_layers if self.last_layers is not None else 0
         places = None if self.last_layers is None else {id(part) for layer in layers[below:] for part in layer.modules()}
-        self.check(named_modules(encoder.model, self.target_modules, places))
+        targets = named_modules(encoder.model, self.target_modules, places)
+        self._refuse_own_forward(targets)
+        self.check(targets)
         try:
             model = get_peft_model(encoder.model, self.config(encoder.model, places))
         except ValueError as error:
@@ -56,7 +58,27 @@ class AdapterMethod(GradientMethod):
                 f"finetuning: target_modules {list(self.target_modules)} match nothing that takes an adapter in this backbone; "
                 f"it has {', '.join(_weighted(encoder.model))}"
             ) from error
-        return Adapted(replace(encoder, model=model), below, inner=model.base_model.model)
+        adapted = replace(encoder, model=model)
+        try:
+            adapted.embed(encoder.modality.probes()[:1])
+        except AttributeError as error:
+            raise ParamsError(
+                f"finetuning: {self.name} cannot stand beside {', '.join(self.target_modules)} of {type(encoder.model).__name__}, "
+                f"which asks them for what an adapter does not have ({error}); choose another method, such as last_layers or full"
+            ) from error
+        return Adapted(adapted, below, inner=model.base_model.model)
+
+    def _refuse_own_forward(self, targets: Mapping[str, Any]) -> None:
+        """An adapter is merged into a weight as it is kept: one that is changed before it is multiplied would answer otherwise."""
+        import torch
+
+        kinds = (torch.nn.Linear, torch.nn.Embedding, torch.nn.modules.conv._ConvNd)
+        for name, module in targets.items():
+            if isinstance(module, kinds) and not type(module).forward.__module__.startswith("torch."):
+                raise ParamsError(
+                    f"finetuning: {self.name} cannot stand beside {name}, a {type(module).__name__}, which computes in a way of "
+                    "its own: the adapter could not be merged into it; take it out of target_modules, or name another method"
+                )
 
     def check(self, targets: Mapping[str, Any]) -> None:
         """Raise ParamsError if the adapters do not suit the modules that they would stand beside, by full name."""
