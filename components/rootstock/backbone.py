@@ -31,6 +31,8 @@ PICKLE_NAMES = ("pytorch_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 LOADING = threading.RLock()
 #: RoBERTa and its kin count positions from behind that of padding, 1.
 POSITIONS_LOST = 2
+#: Of these, texts are read by the encoder alone, for which transformers has another class.
+ENCODERS_ALONE = ("t5", "mt5", "umt5")
 #: Parts of a name whose weights a checkpoint may lack: no feature depends on them.
 NEVER_READ = ("pooler", "mask_token")
 HUB_PATTERNS = ["*.json", "*.txt", "*.safetensors", "*.model"]
@@ -107,7 +109,7 @@ def load_encoder(folder: Path) -> Any:
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with LOADING:
-            model, loaded = transformers.AutoModel.from_pretrained(
+            model, loaded = _auto_class(_config(folder)).from_pretrained(
                 folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
             )
     except (ValueError, OSError, KeyError) as error:
@@ -129,6 +131,18 @@ def load_encoder(folder: Path) -> Any:
         ) from error
     _refuse_new_weights(folder, model, loaded)
     return model.eval().to(device())
+
+
+def _config(folder: Path) -> Any:
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+
+
+def _auto_class(config: Any) -> Any:
+    from transformers import AutoModel, AutoModelForTextEncoding
+
+    return AutoModelForTextEncoding if config.model_type in ENCODERS_ALONE else AutoModel
 
 
 def _refuse_new_weights(folder: Path, model: Any, loaded: dict[str, Any]) -> None:
@@ -156,11 +170,11 @@ def device() -> str:
 def new_encoder(folder: Path, seed: int) -> Any:
     """The same architecture with random weights, in float32: the from-scratch control."""
     import torch
-    from transformers import AutoConfig, AutoModel
 
+    config = _config(folder)
     with LOADING:
         torch.manual_seed(seed)
-        model = AutoModel.from_config(AutoConfig.from_pretrained(folder), dtype=torch.float32)  # type: ignore[no-untyped-call]
+        model = _auto_class(config).from_config(config, dtype=torch.float32)
     return model.eval().to(device())
 
 

@@ -170,7 +170,7 @@ def _load_libraries() -> int:
     for module in ("peft", "scipy.stats", "sklearn.linear_model"):
         importlib.import_module(module)
     transformers = importlib.import_module("transformers")
-    for name in ("AutoConfig", "AutoImageProcessor", "AutoModel", "AutoTokenizer"):
+    for name in ("AutoConfig", "AutoImageProcessor", "AutoModel", "AutoModelForTextEncoding", "AutoTokenizer"):
         getattr(transformers, name)
     import torch
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -77,6 +78,34 @@ def test_the_merged_folder_answers_as_the_adapter_model_when_plain_transformers_
         features = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1))
         found = torch.softmax(features @ head["weight"].T + head["bias"], dim=1).numpy()
     np.testing.assert_allclose(found, answers_of(text_model, text_rows), atol=1e-5)
+
+
+def test_of_t5_the_encoder_alone_is_the_backbone_and_every_loader_reads_it_so(
+    tiny_backbone: Path,
+    topic_texts: Callable[..., Any],
+    write_model: Callable[..., Path],
+    run_export: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    import torch
+    from rootstock.backbone import load_encoder
+    from rootstock.registration import standalone
+    from transformers import T5Config, T5EncoderModel, T5Model
+
+    base, folder, (texts, labels) = tmp_path / "t5", tmp_path / "model", topic_texts(8, seed=1)
+    torch.manual_seed(0)
+    config = T5Config(vocab_size=26, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2, decoder_start_token_id=0)
+    T5Model(config).save_pretrained(base)
+    assert isinstance(load_encoder(base), T5EncoderModel)
+    folder.mkdir()
+    for place in (base, folder):
+        for path in (*tiny_backbone.glob("tokenizer*"), tiny_backbone / "vocab.txt"):
+            shutil.copy(path, place)
+    write_model(folder, base, texts, labels, modality={"name": "text", "max_tokens": 12})
+    rows = ComparedRows(texts, None, "rows.csv", "0" * 64)
+    expected = answers_of(folder, rows)
+    np.testing.assert_allclose(standalone.load(folder).probabilities(texts), expected, atol=1e-5)
+    assert run_export(folder, tmp_path / "exported", rows, "merged").formats[0].largest_difference < 1e-5
 
 
 def test_merging_is_not_leaving_the_adapter_out(merged: Written, tiny_backbone: Path) -> None:

@@ -135,9 +135,12 @@ def onnx_model(folder: Path) -> Callable[[Tensors], Any]:
 def merged_model(folder: Path, settings: dict[str, Any]) -> Callable[[Tensors], Any]:
     """The encoder by transformers, then pooling, unit length and the head."""
     import torch
-    from transformers import AutoModel
+    from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
 
-    encoder = AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32).eval()
+    # Of T5 and its kin, texts are read by the encoder alone.
+    is_t5 = AutoConfig.from_pretrained(folder).model_type in ("t5", "mt5", "umt5")
+    kind = AutoModelForTextEncoding if is_t5 else AutoModel
+    encoder = kind.from_pretrained(folder, use_safetensors=True, dtype=torch.float32).eval()
     score = load_head(folder)
 
     def answer(tensors: Tensors) -> Any:

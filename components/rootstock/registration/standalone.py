@@ -106,17 +106,25 @@ def load_encoder(folder: Path, card: dict[str, Any], base: str | None) -> Any:
     """The base with the adapters merged in, in order."""
     import torch
     from peft import PeftModel
-    from transformers import AutoModel
 
     if card["base"]["included"]:
-        return AutoModel.from_pretrained(folder / "backbone", use_safetensors=True, dtype=torch.float32).eval()
+        whole = folder / "backbone"
+        return auto_class(whole).from_pretrained(whole, use_safetensors=True, dtype=torch.float32).eval()
     found = base_folder(base or card["base"]["name"])
     if content_hash(found) != card["base"]["sha256"]:
         sys.exit(f"{found}: this is not the base {card['base']['name']} that the adapters were trained on (its content differs)")
-    encoder = AutoModel.from_pretrained(found, use_safetensors=True, dtype=torch.float32)
+    encoder = auto_class(found).from_pretrained(found, use_safetensors=True, dtype=torch.float32)
     for adapter in card["adapters"]:
         encoder = PeftModel.from_pretrained(encoder, str(folder / adapter)).merge_and_unload()
     return encoder.eval()
+
+
+def auto_class(folder: Path) -> Any:
+    """What transformers loads a backbone by: of T5 and its kin, the encoder alone."""
+    from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
+
+    is_t5 = AutoConfig.from_pretrained(folder).model_type in ("t5", "mt5", "umt5")
+    return AutoModelForTextEncoding if is_t5 else AutoModel
 
 
 def text_reader(folder: Path, card: dict[str, Any]) -> Callable[[list[Any]], dict[str, Any]]:
