@@ -31,6 +31,8 @@ PICKLE_NAMES = ("pytorch_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 LOADING = threading.RLock()
 #: RoBERTa and its kin count positions from behind that of padding, 1.
 POSITIONS_LOST = 2
+#: Of the length of a text's features; rounding is a thousandth of that at most.
+PADDING_TOLERANCE = 0.01
 #: Of these, texts are read by the encoder alone, for which transformers has another class.
 ENCODERS_ALONE = ("t5", "mt5", "umt5")
 #: Parts of a name whose weights a checkpoint may lack: no feature depends on them.
@@ -360,6 +362,33 @@ class Encoder:
         return found or [np.empty((0, 0)), np.empty((0, 0))]
 
 
+def check_padding(encoder: Encoder, name: str) -> None:
+    """Raise BackboneError if a text's features change with how far it is padded: some architectures mix tokens with padding.
+
+    The answer to a text would then depend on those beside it. Tried on two; where they cannot be read, nothing is said.
+    """
+    import torch
+
+    if encoder.modality.name != "text":
+        return
+    probes = encoder.modality.probes()
+    order = encoder.modality.lengths(probes, encoder.processor).argsort()
+    short, long = probes[int(order[1])], probes[int(order[-1])]  # some cannot read the shortest alone
+    try:
+        with torch.no_grad():
+            alone, beside = (
+                encoder.features(encoder.modality.tensors(texts, encoder.processor))[0] for texts in ([short], [short, long])
+            )
+    except (BackboneError, RuntimeError, ValueError, LookupError):
+        return
+    change = float((beside - alone).norm() / alone.norm().clamp(min=1e-12))
+    if change > PADDING_TOLERANCE:
+        raise BackboneError(
+            f"backbone {name}: expected features of a text that do not depend on the texts beside it, found that padding changes "
+            f"them by {change:.0%}: {type(encoder.model).__name__} mixes it with tokens; name another backbone"
+        )
+
+
 def _takes(model: Any, option: str) -> bool:
     parameters = inspect.signature(model.forward).parameters
     return option in parameters or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
@@ -391,6 +420,8 @@ def _why_text_refused(ids: Any, model: Any) -> str | None:
             f"expected texts of at most {positions} tokens, its positions, or {positions - POSITIONS_LOST} in RoBERTa and its kin, "
             f"found one of {tokens}; lower data.modality.max_tokens"
         )
+    if not tokens:
+        return "expected texts of a token at least, found one of which its tokenizer makes none; remove it, or mend the tokenizer"
     known = getattr(model.config, "vocab_size", None)
     if ids.device.type == "cpu" and isinstance(known, int) and int(ids.max()) >= known:
         return (

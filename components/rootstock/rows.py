@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootstock.backbone import Encoder, Features, content_hash, load_encoder, locate
+from rootstock.backbone import Encoder, Features, check_padding, content_hash, load_encoder, locate
 from rootstock.classifier import input_hash, load_tuned_encoder, read_card
 from rootstock.errors import DataError
 from rootstock.files import sha256_of_json
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+
+#: Keys of backbones whose padding was found to change nothing.
+_CHECKED: set[str] = set()
 
 
 def tested_split(target: Dataset) -> str:
@@ -97,11 +101,15 @@ class EncoderSource:
 
 
 def bare_encoder(name: str, modality: Modality, *, pooling: str, batch_rows: int, cache_folder: Path) -> EncoderSource:
-    """The backbone as it was published."""
+    """The backbone as it was published. Loading it raises BackboneError where padding changes its answers."""
     folder = locate(name)
 
     def load() -> Encoder:
-        return Encoder(load_encoder(folder), modality.load_processor(folder), modality, pooling, batch_rows)
+        encoder = Encoder(load_encoder(folder), modality.load_processor(folder), modality, pooling, batch_rows)
+        if key not in _CHECKED:
+            check_padding(encoder, name)
+            _CHECKED.add(key)
+        return encoder
 
     key = sha256_of_json([content_hash(folder), modality.model_dump(mode="json"), pooling])
     return EncoderSource(key, load, cache_folder)

@@ -16,7 +16,7 @@ from rootstock.backbone import Encoder, batch_tokens, batches, content_hash, loa
 from rootstock.data.image import Image
 from rootstock.data.text import Text
 from rootstock.errors import BackboneError, DataError
-from rootstock.rows import label_indices, read_split
+from rootstock.rows import bare_encoder, label_indices, read_split
 from safetensors.torch import load_file, save_file
 
 TEXTS = ["the keel of a mast", "dough", "a nova near the old moon of orbit", "crust", "hull hull hull hull hull hull"]
@@ -209,6 +209,41 @@ def test_a_backbone_that_does_not_read_such_images_is_told_in_one_line(architect
     with pytest.raises(BackboneError, match=said) as raised:
         Encoder(model.eval(), {}, modality, "mean", 2).embed(modality.probes())
     assert "\n" not in str(raised.value)
+
+
+def test_a_text_without_a_token(encoder):
+    from transformers import GPT2Config, GPT2Model
+
+    encoder.processor.backend_tokenizer.post_processor = None
+    decoder = GPT2Model(GPT2Config(vocab_size=26, n_embd=16, n_layer=1, n_head=2)).eval()
+    with pytest.raises(BackboneError, match="expected texts of a token at least, found one of which its tokenizer makes none"):
+        replace(encoder, model=decoder).embed([""])
+
+
+@pytest.mark.parametrize(("architecture", "reads_padding"), [("ConvBert", True), ("FNet", True), ("Electra", False)])
+def test_a_backbone_whose_answer_depends_on_the_texts_beside_is_refused_when_it_is_loaded(
+    copied, tmp_path, architecture, reads_padding
+):
+    import torch
+
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{architecture}Config")(
+        vocab_size=26,
+        embedding_size=16,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        initializer_range=0.3,
+    )
+    getattr(transformers, f"{architecture}Model")(config).save_pretrained(copied)
+    source = bare_encoder(str(copied), Text(max_tokens=16), pooling="mean", batch_rows=2, cache_folder=tmp_path)
+    if reads_padding:
+        with pytest.raises(BackboneError, match=r"found that padding changes them by \d+%: \w+Model mixes it with tokens"):
+            source.load()
+    else:
+        found = source.load()
+        np.testing.assert_allclose(found.embed(TEXTS)[0], found.embed(TEXTS[:1])[0], atol=1e-5)
 
 
 def test_a_folder_without_a_tokenizer(copied):
