@@ -155,6 +155,19 @@ def test_a_preprocessor_file_that_cannot_be_used_is_named(tmp_path, content):
         Image(side=SIDE).load_processor(tmp_path)
 
 
+def test_a_processor_that_stands_beside_that_of_texts_is_asked_for_by_itself(tmp_path):
+    from transformers import AutoImageProcessor
+
+    (tmp_path / "processor_config.json").write_text(json.dumps({"image_processor": VIT, "processor_class": "X"}), encoding="utf-8")
+    with pytest.raises(
+        BackboneError, match=r"found an image processor in processor_config.json only; write it by AutoImageProcessor"
+    ):
+        Image(side=SIDE).load_processor(tmp_path)
+    AutoImageProcessor.from_pretrained(tmp_path, backend="pil").save_pretrained(tmp_path)
+    modality = Image(side=SIDE)
+    assert modality.tensors(INPUTS, modality.load_processor(tmp_path))["pixel_values"].shape == (5, 3, SIDE, SIDE)
+
+
 @pytest.mark.parametrize(
     "settings",
     [

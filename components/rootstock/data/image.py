@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
+#: In which transformers keeps the processors of a backbone that reads texts and images.
+JOINT_FILE = "processor_config.json"
 #: Keys by which such a file names its processor, today's and the older one.
 PROCESSOR_KEYS = ("image_processor_type", "feature_extractor_type")
 SURFACE_SIDE = 32
@@ -38,10 +40,12 @@ class Image(Modality):
 
         Resizing, cropping, resampling and scaling are the file's, ``side`` is what comes out. A file that names no processor gives
         mean and standard deviation a channel, 0.5 each where there is none, and the whole image is scaled to ``side``. Raises
-        BackboneError for a file that cannot be read or names a processor that needs torchvision.
+        BackboneError for a file that cannot be read or names a processor that needs torchvision, and where the processor stands
+        among those of texts and images at once, whose files are not copied with a model.
         """
         path = folder / PREPROCESSOR_FILE
         if not path.is_file():
+            _refuse_hidden_processor(folder)
             return {}
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
@@ -143,6 +147,15 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Pictures.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def _refuse_hidden_processor(folder: Path) -> None:
+    path = folder / JOINT_FILE
+    if path.is_file() and "image_processor" in path.read_text(encoding="utf-8"):
+        raise BackboneError(
+            f"{folder}: expected {PREPROCESSOR_FILE}, found an image processor in {JOINT_FILE} only; write it by "
+            "AutoImageProcessor.from_pretrained(folder).save_pretrained(folder) of transformers"
+        )
 
 
 def _published_processor(folder: Path, side: int) -> Any:
