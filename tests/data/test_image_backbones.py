@@ -148,7 +148,13 @@ def test_a_size_that_a_transformer_has_no_places_for_is_told_in_one_line(publish
         encoder(published("vit"), side=64).embed(INPUTS)
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", '{"image_processor_type": "NoSuchProcessor"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{", "[1]", '{"image_processor_type": "NoSuchProcessor"}', '{"image_mean": null}', '{"image_mean": [0.5, 0.5, 0.5, 0.5]}',
+        '{"image_std": [0.2, 0, 0.2]}', '{"image_std": "wide"}',
+    ],
+)  # fmt: skip
 def test_a_preprocessor_file_that_cannot_be_used_is_named(tmp_path, content):
     (tmp_path / "preprocessor_config.json").write_text(content, encoding="utf-8")
     with pytest.raises(BackboneError, match=r"preprocessor_config.json: expected settings of an image processor"):

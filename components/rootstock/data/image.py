@@ -52,6 +52,7 @@ class Image(Modality):
             if not isinstance(settings, dict):
                 raise ValueError(f"{type(settings).__name__} instead of a mapping")
             if not any(key in settings for key in PROCESSOR_KEYS):
+                _refuse_scale(settings)
                 return settings
             return _published_processor(folder, self.side)
         except (ValueError, KeyError, TypeError, AttributeError, OSError, ImportError) as error:
@@ -147,6 +148,17 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Pictures.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def _refuse_scale(settings: dict[str, Any]) -> None:
+    """Raise ValueError unless mean and standard deviation are those of one channel or of three."""
+    import numpy as np
+
+    for name in ("image_mean", "image_std"):
+        values = np.atleast_1d(np.asarray(settings.get(name, 0.5), dtype=np.float64))
+        whole = values.shape in ((1,), (3,)) and np.isfinite(values).all()
+        if not whole or (name == "image_std" and not (values > 0).all()):
+            raise ValueError(f"{name} {settings[name]} instead of three numbers")
 
 
 def _refuse_hidden_processor(folder: Path) -> None:
