@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from rootstock.data import text as text_modality
 from rootstock.data.text import Text
 from rootstock.files import sha256_of
 
@@ -47,6 +48,24 @@ def test_a_text_is_read_once(tiny_backbone, monkeypatch):
     again = modality.tensors(["rye", "keel"], processor)
     assert reads == [["keel", "rye"]]
     np.testing.assert_array_equal(again["input_ids"][1], first["input_ids"][0])
+
+
+def test_many_characters_are_read_in_parts_and_no_more_texts_remembered_than_said_when_lengths_are_asked(
+    tiny_backbone, monkeypatch
+):
+    modality, reads = Text(max_tokens=8), []
+    processor = modality.load_processor(tiny_backbone)
+    read = type(processor).__call__
+    monkeypatch.setattr(type(processor), "__call__", lambda self, texts, **more: reads.append(texts) or read(self, texts, **more))
+    monkeypatch.setattr(text_modality, "MOST_CHARACTERS", 40)
+    monkeypatch.setattr(text_modality, "MOST_TEXTS", 10)
+    texts = ["keel " * 20, *(f"keel {'mast ' * (number % 4)}{number}" for number in range(60))]
+    found = modality.lengths(texts, processor)
+    expected = [len(ids) for ids in read(processor, texts, truncation=True, max_length=8)["input_ids"]]
+    np.testing.assert_array_equal(found, expected)
+    assert all(len(part) == 1 or sum(map(len, part)) <= 40 for part in reads)
+    assert [text for part in reads for text in part] == texts
+    assert len(text_modality._READ[processor][8]) <= 10 + max(map(len, reads))
 
 
 def test_what_is_padded_at_once_equals_what_was_read_before(tiny_backbone):

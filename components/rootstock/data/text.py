@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from weakref import WeakKeyDictionary
@@ -25,6 +25,8 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "spie
 _READ: WeakKeyDictionary[Any, dict[int, dict[str, dict[str, list[int]]]]] = WeakKeyDictionary()
 #: So many texts are remembered, about 20 MB of short ones.
 MOST_TEXTS = 20_000
+#: Read at a time: until it is done with all, a tokenizer holds about a hundred bytes a character, of what it cuts off too.
+MOST_CHARACTERS = 1_000_000
 #: Each differs from the others in what a tokenizer makes of it.
 PROBES = (
     "a",
@@ -92,7 +94,8 @@ class Text(Modality):
         """Tokens."""
         import numpy as np
 
-        return np.fromiter((len(row["input_ids"]) for row in self._read(inputs, processor)), dtype=np.int64, count=len(inputs))
+        found = (len(row["input_ids"]) for part in _parts(inputs) for row in self._read(part, processor))
+        return np.fromiter(found, dtype=np.int64, count=len(inputs))
 
     def _read(self, inputs: Sequence[str], processor: Any) -> list[dict[str, list[int]]]:
         """What the tokenizer makes of each text; a text is read once."""
@@ -102,9 +105,9 @@ class Text(Modality):
         if len(known) > MOST_TEXTS:
             known = kept[limit] = {}  # a new one: another thread may be reading the old
         new = [text for text in dict.fromkeys(inputs) if text not in known]
-        if new:
-            found = processor(new, truncation=True, max_length=limit)
-            known.update((text, {key: found[key][i] for key in found}) for i, text in enumerate(new))
+        for part in _parts(new):
+            found = processor(part, truncation=True, max_length=limit)
+            known.update((text, {key: found[key][i] for key in found}) for i, text in enumerate(part))
         return [known[text] for text in inputs]
 
     def surface_features(self, fit_on: Sequence[Any], inputs: Sequence[Any]) -> Any:
@@ -126,6 +129,20 @@ class Text(Modality):
     def probes(self) -> tuple[Any, ...]:
         """Words, numbers, signs, capitals and other scripts, short and long: where tokenizers differ."""
         return PROBES
+
+
+def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in order, in lists of at most ``MOST_CHARACTERS``; a longer one by itself."""
+    part: list[str] = []
+    characters = 0
+    for text in texts:
+        if part and characters + len(text) > MOST_CHARACTERS:
+            yield part
+            part, characters = [], 0
+        part.append(text)
+        characters += len(text)
+    if part:
+        yield part
 
 
 def _describe(text: str) -> dict[str, float]:
