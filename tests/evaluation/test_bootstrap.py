@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from rootstock.evaluation import bootstrap
 from rootstock.evaluation.bootstrap import Statistic, bootstrap_intervals
+from rootstock.evaluation.measures import Answers, macro_f1
 
 
 def mean_of(values: list[float]) -> Statistic:
@@ -40,3 +43,18 @@ def test_statistics_over_different_rows_are_refused() -> None:
 def test_no_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         bootstrap_intervals({"a": mean_of([])}, confidence=0.95, draws=100, seed=0)
+
+
+def test_macro_f1_takes_less_memory_than_a_table_of_its_rows_by_classes_when_classes_are_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, classes = 2_000, 500
+    random = np.random.default_rng(0)
+    answers = Answers(random.integers(0, classes, rows), random.dirichlet(np.ones(classes), rows))
+    monkeypatch.setattr(bootstrap, "CHUNK_COUNTS", 20_000)
+    tracemalloc.start()
+    found = bootstrap_intervals({"f1": macro_f1(answers)}, confidence=0.9, draws=20, seed=0)["f1"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.low <= found.value <= found.high
+    assert peak < 8 * rows * classes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,16 +22,39 @@ CHUNK_COUNTS = 4_000_000
 class Statistic:
     """A measure as per-row columns, whose totals are combined into one number."""
 
-    columns: NDArray[np.float64]
-    """(n, m)"""
+    columns: Any
+    """(n, m): an array, or a sparse one where most is zero, as with a column a class"""
     combine: Callable[[NDArray[np.float64], float], NDArray[np.float64]]
     """((k, m) totals, number of rows in each) -> (k,) values"""
     biased: bool = False
     """whether resampling adds to the value, as noise adds to a sum of absolute values"""
 
+    @property
+    def rows(self) -> int:
+        """n"""
+        return int(self.columns.shape[0])
+
     def value(self) -> float:
         """The measure on the rows as they are."""
-        return float(self.combine(self.columns.sum(axis=0, keepdims=True), len(self.columns))[0])
+        return float(self.combine(self.columns.sum(axis=0)[None], self.rows)[0])
+
+    def left_out(self) -> NDArray[np.float64]:
+        """(n,) the measure without each row in turn; none of a single row."""
+        import numpy as np
+
+        n, m = self.columns.shape
+        if n < 2:
+            return np.empty(0)
+        whole, chunk = self.columns.sum(axis=0), max(1, CHUNK_COUNTS // max(m, 1))
+        parts = (self.columns[start : start + chunk] for start in range(0, n, chunk))
+        return np.concatenate([self.combine(whole - (part.toarray() if self.is_sparse else part), n - 1) for part in parts])
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the columns are."""
+        from scipy.sparse import issparse
+
+        return bool(issparse(self.columns))
 
 
 @dataclass(frozen=True)
@@ -51,23 +74,21 @@ def bootstrap_intervals(statistics: Mapping[str, Statistic], *, confidence: floa
     """
     import numpy as np
 
-    counts = {len(statistic.columns) for statistic in statistics.values()}
+    counts = {statistic.rows for statistic in statistics.values()}
     if len(counts) != 1 or 0 in counts:
         raise ValueError(f"expected statistics over the same rows, at least one, found {sorted(counts)} rows")
     n = counts.pop()
-    columns = np.concatenate([statistic.columns for statistic in statistics.values()], axis=1)
-    totals = np.concatenate([resample @ columns for resample in _resamples(n, draws, seed)])
-    left_out = columns.sum(axis=0) - columns
-    found, start = {}, 0
+    values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}
+    for resample in _resamples(n, draws, seed):
+        for name, statistic in statistics.items():
+            values[name].append(statistic.combine(resample @ statistic.columns, n))
+    found = {}
     for name, statistic in statistics.items():
-        stop = start + statistic.columns.shape[1]
-        drawn = statistic.combine(totals[:, start:stop], n)
+        drawn = np.concatenate(values[name])
         if statistic.biased:
             found[name] = shifted(statistic.value(), drawn, confidence=confidence)
         else:
-            jackknife = statistic.combine(left_out[:, start:stop], n - 1) if n > 1 else drawn[:0]
-            found[name] = bca(statistic.value(), drawn, jackknife, confidence=confidence)
-        start = stop
+            found[name] = bca(statistic.value(), drawn, statistic.left_out(), confidence=confidence)
     return found
 
 

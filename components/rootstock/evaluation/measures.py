@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rootstock.evaluation.bootstrap import Interval, Statistic, bootstrap_intervals
 from rootstock.evaluation.calibration import calibration_error, down_to_zero
@@ -96,10 +96,12 @@ def macro_f1(answers: Answers, *, of: Sequence[int] | None = None) -> Statistic:
     An answer that is none of those counted costs the true class its recall, and nothing else.
     """
     import numpy as np
+    from scipy.sparse import hstack
 
     classes = np.arange(answers.probabilities.shape[1]) if of is None else np.array(of)
-    true = answers.truth[:, None] == classes
-    said = answers.predicted[:, None] == classes
+    # A row touches three columns at most: beside a thousand classes a whole table of zeros is more than memory holds.
+    true, said = (_members(each, classes) for each in (answers.truth, answers.predicted))
+    columns = hstack([true.multiply(said), true + said], format="csr")
 
     def combine(totals: NDArray[np.float64], rows: float) -> NDArray[np.float64]:
         hits, either = np.split(totals, 2, axis=1)
@@ -107,7 +109,19 @@ def macro_f1(answers: Answers, *, of: Sequence[int] | None = None) -> Statistic:
         mean: NDArray[np.float64] = f1.sum(axis=1) / np.maximum((either > 0).sum(axis=1), 1)
         return mean
 
-    return Statistic(np.concatenate([true & said, true.astype(np.float64) + said], axis=1).astype(np.float64), combine)
+    return Statistic(columns, combine)
+
+
+def _members(given: NDArray[np.int64], classes: NDArray[np.int64]) -> Any:
+    """(n, k) sparse, 1 where a row's class ``given`` (n,) is one of the k classes."""
+    import numpy as np
+    from scipy.sparse import csr_array
+
+    place = np.full(1 + max(given.max(initial=0), classes.max(initial=0)), -1)
+    place[classes] = np.arange(len(classes))
+    columns = place[given]
+    rows = np.flatnonzero(columns >= 0)
+    return csr_array((np.ones(len(rows)), (rows, columns[rows])), shape=(len(given), len(classes)))
 
 
 def widened(interval: Interval, answers: Answers, *, confidence: float) -> Interval:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rootstock.evaluation.bootstrap import CHUNK_COUNTS, Statistic, bootstrap_intervals
 from rootstock.evaluation.measures import Answers, log_loss, macro_f1
@@ -48,12 +48,12 @@ class PairedStatistics:
     @property
     def rows(self) -> int:
         """n"""
-        return len(self.first.columns)
+        return self.first.rows
 
     @property
     def alike(self) -> bool:
         """Whether no row tells the two apart."""
-        return bool((self.first.columns == self.second.columns).all())
+        return not _differing(self.first.columns - self.second.columns).any()
 
 
 def paired_statistics(
@@ -118,7 +118,7 @@ def swap_test(pair: PairedStatistics, *, level: float) -> tuple[float, float]:
     import numpy as np
 
     difference = pair.second.columns - pair.first.columns
-    differs = (difference != 0).any(axis=1)
+    differs = _differing(difference)
     if not differs.any():
         return 1.0, 0.0
     difference = difference[differs]
@@ -128,7 +128,7 @@ def swap_test(pair: PairedStatistics, *, level: float) -> tuple[float, float]:
     chunk = max(1, CHUNK_COUNTS // max(difference.shape))
     found = []
     for start in range(0, draws, chunk):
-        swapped = rng.integers(0, 2, size=(min(chunk, draws - start), len(difference)), dtype=np.int8).astype(np.float64)
+        swapped = rng.integers(0, 2, size=(min(chunk, draws - start), difference.shape[0]), dtype=np.int8).astype(np.float64)
         moved = swapped @ difference
         found.append(pair.sign * (pair.first.combine(totals[0] + moved, n) - pair.first.combine(totals[1] - moved, n)))
     drawn = np.concatenate(found) * math.sqrt(pair.inflation)
@@ -138,6 +138,7 @@ def swap_test(pair: PairedStatistics, *, level: float) -> tuple[float, float]:
 def bootstrap_limits(pair: PairedStatistics, *, level: float) -> tuple[float, float]:
     """One-sided limits of the advantage, each at ``level``: bias-corrected and accelerated, over rows, seeded (Efron 1987)."""
     import numpy as np
+    from scipy.sparse import hstack
 
     width = pair.first.columns.shape[1]
 
@@ -146,7 +147,15 @@ def bootstrap_limits(pair: PairedStatistics, *, level: float) -> tuple[float, fl
         advantage: NDArray[np.float64] = pair.sign * both
         return advantage
 
-    statistic = Statistic(np.concatenate([pair.first.columns, pair.second.columns], axis=1), combine)
+    columns = [pair.first.columns, pair.second.columns]
+    statistic = Statistic(hstack(columns, format="csr") if pair.first.is_sparse else np.concatenate(columns, axis=1), combine)
     found = bootstrap_intervals({"advantage": statistic}, confidence=1 - 2 * level, draws=draws_for(level), seed=SEED)
     interval, factor = found["advantage"], math.sqrt(pair.inflation)
     return interval.value - factor * (interval.value - interval.low), interval.value + factor * (interval.high - interval.value)
+
+
+def _differing(difference: Any) -> NDArray[np.bool_]:
+    """(n,) rows of a difference of columns, sparse or not, that are not all zero."""
+    import numpy as np
+
+    return np.asarray((difference != 0).sum(axis=1) > 0)
