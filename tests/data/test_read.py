@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from rootstock.data.read import read_dataset
+from rootstock.data import raw
+from rootstock.data.read import NAMED_ROWS, read_dataset
 from rootstock.errors import DataError
 from rootstock.monitoring.predict import read_inputs
 
@@ -342,3 +343,13 @@ def test_class_indices_of_the_hub_become_their_names(tmp_path, data_params, monk
     monkeypatch.setattr(datasets, "load_dataset", lambda name: datasets.DatasetDict(train=rows))
     frame = read_dataset("hf:owner/name", data=data_params())
     assert frame["label"].tolist() == [label for _, label in GOOD]
+
+
+def test_a_table_of_paths_is_read_again_for_the_rows_that_are_named_alone_when_images_were_expected(
+    tmp_path, data_params, monkeypatch
+):
+    reads = []
+    monkeypatch.setattr(raw, "read_utf8", lambda path: reads.append(path) or path.read_text(encoding="utf-8"))
+    path = csv_file(tmp_path, [(f"images/{number}.png", "cat") for number in range(40)])
+    assert "found 40 that cannot be decoded: row 1 (line 2)" in fault(path, data_params(**IMAGE))
+    assert len(reads) <= NAMED_ROWS

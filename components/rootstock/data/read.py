@@ -102,18 +102,20 @@ def _text(raw: Raw, value: Any, row: int, *, limit: int) -> str:
 def _images(raw: Raw) -> list[str | bytes]:
     """Every image as a PNG; those that cannot be read are counted, and the first of them named."""
     inputs: list[str | bytes] = []
-    broken: list[str] = []
+    broken: list[tuple[int, ValueError]] = []
     for row, value in enumerate(_column(raw, raw.input)):
         try:
             inputs.append(image_in(value))
         except ValueError as error:
-            broken.append(f"{raw.place(row)} ({error})")
+            broken.append((row, error))
     if broken:
+        # Only for those that are named: to tell a row's line, its file is read again.
+        named = ", ".join(f"{raw.place(row)} ({error})" for row, error in broken[:NAMED_ROWS])
         more = f" and {len(broken) - NAMED_ROWS} more" if len(broken) > NAMED_ROWS else ""
         raise _fault(
             raw,
             f"an image in column '{raw.input}' of each of {len(raw.frame)} rows",
-            f"{len(broken)} that cannot be decoded: {', '.join(broken[:NAMED_ROWS])}{more}",
+            f"{len(broken)} that cannot be decoded: {named}{more}",
             advice="replace or remove them",
         )
     return inputs
