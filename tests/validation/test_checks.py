@@ -109,6 +109,16 @@ def test_a_class_with_one_training_row_fails_and_is_named(make_dataset: MakeData
     assert result.failing_rows == ("r4",)
 
 
+def test_rows_are_not_gone_through_for_each_class_when_classes_are_many(
+    make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared, equal = [], pd.Series.__eq__
+    monkeypatch.setattr(pd.Series, "__eq__", lambda self, other: compared.append(other) or equal(self, other))
+    rows = frame(texts(100), [f"class {number % 50}" for number in range(100)], split=["train"] * 100)
+    assert run("class_minimum", rows, make_dataset(rows)).passed
+    assert len(compared) < 10
+
+
 def test_a_class_only_in_the_test_split_fails(make_dataset: MakeDataset) -> None:
     rows = frame(texts(5), ["bug", "bug", "wish", "wish", "praise"], split=["train"] * 4 + ["test"])
     assert "'praise' has 0" in run("class_minimum", rows, make_dataset(rows)).reason

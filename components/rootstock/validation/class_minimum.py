@@ -23,14 +23,15 @@ class ClassMinimum(Check):
 
     def inspect(self, rows: pd.DataFrame, dataset: Dataset) -> CheckResult:
         in_train = rows["split"] == "train"
-        counts = {label: int((rows.loc[in_train, "label"] == label).sum()) for label in dataset.labels}
+        found = rows.loc[in_train, "label"].value_counts()
+        counts = {label: int(found.get(label, 0)) for label in dataset.labels}
         small = {label: count for label, count in counts.items() if count < self.rows}
         if not counts:
             reason = "the dataset has no labels"
         elif small:
-            found = ", ".join(f"'{label}' has {count}" for label, count in sorted(small.items(), key=lambda item: item[1])[:5])
+            few = ", ".join(f"'{label}' has {count}" for label, count in sorted(small.items(), key=lambda item: item[1])[:5])
             more = f" and {len(small) - 5} more" if len(small) > 5 else ""
-            reason = f"{len(small)} of {len(counts)} classes have fewer than {self.rows} training rows: {found}{more}"
+            reason = f"{len(small)} of {len(counts)} classes have fewer than {self.rows} training rows: {few}{more}"
         else:
             fewest = min(counts, key=lambda label: counts[label])
             reason = f"the smallest of {len(counts)} classes, '{fewest}', has {counts[fewest]} training rows"
