@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from rootstock import near_duplicates as module
 from rootstock.near_duplicates import few_words_apart, near_duplicates
+from scipy.sparse import csr_array
 
 
 def jaccard(left: str, right: str) -> float:
@@ -108,3 +111,28 @@ def test_two_changed_words_hide_a_short_copy_from_the_grams_but_not_from_the_wor
     text = "the screen of that phone died after two days"
     assert not near_duplicates([text], [KNOWN], similarity=0.5).any()
     assert few_words_apart([text], [KNOWN]).all()
+
+
+def apart(left: str, right: str) -> bool:
+    """By the definition, on Python's own counts."""
+    one, other = Counter(left.split()), Counter(right.split())
+    shared, longer = (one & other).total(), max(one.total(), other.total())
+    return longer - shared <= 2 <= shared and 2 * shared >= longer
+
+
+def test_the_same_few_words_are_found_as_by_comparing_all_pairs() -> None:
+    rng = np.random.default_rng(0)
+    texts, known = ([" ".join(rng.choice(list("aabcdefghij"), rng.integers(1, 9))) for _ in range(150)] for _ in range(2))
+    expected = [any(apart(text, other) for other in known) for text in texts]
+    assert few_words_apart(texts, known).tolist() == expected
+    assert 0 < sum(expected) < 150
+
+
+@pytest.mark.parametrize("find", [lambda *a: near_duplicates(*a, similarity=0.5), few_words_apart])
+def test_texts_are_not_compared_for_what_all_of_them_have_in_common(find, monkeypatch: pytest.MonkeyPatch) -> None:
+    products, multiply = [], csr_array.__matmul__
+    monkeypatch.setattr(csr_array, "__matmul__", lambda self, other: products.append(multiply(self, other)) or products[-1])
+    rng = np.random.default_rng(0)
+    texts, known = ([f"thank you {' '.join(rng.permutation(900)[:9].astype(str))}" for _ in range(200)] for _ in range(2))
+    assert not find(texts, known).any()
+    assert sum(product.nnz for product in products if product.ndim == 2) < 200 * 200 / 2

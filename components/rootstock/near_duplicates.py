@@ -1,15 +1,17 @@
 """Near duplicates between two lists of texts: every pair that is alike enough, found exactly.
 
 A text is a set of character 5-grams, compared by Jaccard similarity (A. Broder, "On the resemblance and containment of documents",
-1997), or of words. What two texts share is an entry of the product of two sparse 0/1 matrices, texts by members: for some thousand
-known texts that costs less than hashing them for an approximate search, and misses nothing.
+1997), or of words. Two that are alike share so many members that they share one of the rarest few of each, too: only pairs that do
+are compared, which leaves out what nearly all texts have in common and misses nothing (S. Chaudhuri, V. Ganti and R. Kaushik, "A
+primitive operator for similarity joins in data cleaning", ICDE 2006; R. Bayardo, Y. Ma and R. Srikant, "Scaling up all pairs
+similarity search", WWW 2007). Which pairs share what is told by products of sparse 0/1 matrices, texts by members.
 """
 
 from __future__ import annotations
 
 import string
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,15 +33,21 @@ _SLACK = 1e-9
 
 #: (shared members, sizes of the ones, sizes of the others) -> which pairs are alike.
 _Alike = Callable[["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"], "NDArray[np.bool_]"]
+#: Sizes -> how many members a text of that size shares at least with one that is alike, whatever the size of that one.
+_Fewest = Callable[["NDArray[np.int64]"], "NDArray[np.int64]"]
 
 
 def near_duplicates(texts: Sequence[str], known: Sequence[str], *, similarity: float) -> NDArray[np.bool_]:
     """(n,) for each of n normalised texts: whether one of ``known`` has a Jaccard similarity of at least ``similarity`` (0..1]."""
+    import numpy as np
 
     def alike(shared: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
         return shared >= similarity * (left + right - shared) - _SLACK
 
-    return _find([_grams(text) for text in texts], [_grams(text) for text in known], alike)
+    def fewest(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(np.ceil(similarity * sizes - _SLACK), dtype=np.int64)
+
+    return _find([_grams(text) for text in texts], [_grams(text) for text in known], alike, fewest)
 
 
 def few_words_apart(texts: Sequence[str], known: Sequence[str]) -> NDArray[np.bool_]:
@@ -59,7 +67,10 @@ def few_words_apart(texts: Sequence[str], known: Sequence[str]) -> NDArray[np.bo
         longer = np.maximum(left, right)
         return (longer - shared <= WORDS_APART) & (shared >= WORDS_SHARED) & (2 * shared >= longer)
 
-    short[short] = _find(words, known_words, alike)
+    def fewest(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(np.maximum(np.maximum(sizes - WORDS_APART, WORDS_SHARED), (sizes + 1) // 2))
+
+    short[short] = _find(words, known_words, alike, fewest)
     return short
 
 
@@ -88,32 +99,71 @@ def _words(text: str, vocabulary: dict[tuple[str, int], int]) -> NDArray[np.uint
     return np.array(members, dtype=np.uint64)
 
 
-def _find(texts: list[NDArray[np.uint64]], known: list[NDArray[np.uint64]], alike: _Alike) -> NDArray[np.bool_]:
+def _find(texts: list[NDArray[np.uint64]], known: list[NDArray[np.uint64]], alike: _Alike, fewest: _Fewest) -> NDArray[np.bool_]:
     import numpy as np
 
     found = np.zeros(len(texts), dtype=bool)
-    vocabulary = np.unique(np.concatenate(known)) if known else np.empty(0, dtype=np.uint64)
+    vocabulary, counts = np.unique(np.concatenate(known), return_counts=True) if known else (np.empty(0, dtype=np.uint64),) * 2
     if not texts or len(vocabulary) == 0:
         return found
-    ones, others = _matrix(texts, vocabulary), _matrix(known, vocabulary).T.tocsr()
+    rank = np.empty(len(vocabulary), dtype=np.int64)
+    rank[np.argsort(counts, kind="stable")] = np.arange(len(vocabulary))
+    ones, others = _matrix(texts, vocabulary, rank), _matrix(known, vocabulary, rank)
     sizes, known_sizes = (np.array([len(members) for members in sets], dtype=np.int64) for sets in (texts, known))
-    block = max(1, BLOCK_PAIRS // len(known))
-    for start in range(0, len(texts), block):
-        pairs = (ones[start : start + block] @ others).tocoo()
-        rows = pairs.row + start
-        found[rows[alike(pairs.data, sizes[rows], known_sizes[pairs.col])]] = True
+    rest, known_rest = fewest(sizes) - 1, fewest(known_sizes) - 1  # members beside the rarest
+    # Members that no known text has are the rarest of all, and take a place among the rarest without a column.
+    rarest = _first(ones, np.diff(ones.indptr) - rest)
+    known_rarest = _first(others, known_sizes - known_rest).T.tocsr()
+    for part in _blocks(rarest @ np.diff(known_rarest.indptr), BLOCK_PAIRS):
+        pairs = (rarest[part] @ known_rarest).tocoo()
+        rows, columns = pairs.row + part.start, pairs.col
+        # Of two texts, the rarest of one are rarer than the rest of the other: what they share besides is in the rest of one.
+        most = pairs.data + np.maximum(rest[rows], known_rest[columns])
+        smaller = np.minimum(sizes[rows], known_sizes[columns])
+        possible = alike(np.minimum(most, smaller), sizes[rows], known_sizes[columns])
+        rows, columns = rows[possible], columns[possible]
+        for some in _blocks(smaller[possible], BLOCK_PAIRS):
+            shared = np.asarray(ones[rows[some]].multiply(others[columns[some]]).sum(axis=1))
+            found[rows[some][alike(shared, sizes[rows[some]], known_sizes[columns[some]])]] = True
     return found
 
 
-def _matrix(sets: list[NDArray[np.uint64]], vocabulary: NDArray[np.uint64]) -> Any:
-    """(n, v) sparse 0/1 matrix of the sets' members that are in the sorted vocabulary of v."""
+def _blocks(weights: NDArray[np.int64], most: int) -> Iterator[slice]:
+    """Slices that cut n weights (n,) into runs of a sum of about ``most``; a larger weight is a run by itself."""
+    import numpy as np
+
+    ends = np.cumsum(weights)
+    start = 0
+    while start < len(weights):
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + most, side="right")))
+        yield slice(start, stop)
+        start = stop
+
+
+def _first(matrix: Any, counts: NDArray[np.int64]) -> Any:
+    """Of each of n rows of a sparse matrix (n, v) the first ``counts`` (n,) entries."""
+    import numpy as np
+    from scipy.sparse import csr_array
+
+    lengths = np.diff(matrix.indptr)
+    place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], lengths)
+    kept = place < np.repeat(counts, lengths)
+    bounds = np.concatenate([[0], np.cumsum(np.clip(counts, 0, lengths))])
+    return csr_array((matrix.data[kept], matrix.indices[kept], bounds), shape=matrix.shape)
+
+
+def _matrix(sets: list[NDArray[np.uint64]], vocabulary: NDArray[np.uint64], rank: NDArray[np.int64]) -> Any:
+    """(n, v) sparse 0/1 matrix of the sets' members that are in the sorted vocabulary of v, each in the column of its rank (v,)."""
     import numpy as np
     from scipy.sparse import csr_array
 
     members = np.concatenate(sets)
-    columns = np.minimum(np.searchsorted(vocabulary, members), len(vocabulary) - 1)
-    is_known = vocabulary[columns] == members
+    places = np.minimum(np.searchsorted(vocabulary, members), len(vocabulary) - 1)
+    is_known = vocabulary[places] == members
     ends = np.cumsum([0, *map(len, sets)])
     bounds = np.concatenate([[0], np.cumsum(is_known)])[ends]
     values = np.ones(bounds[-1], dtype=np.int32)
-    return csr_array((values, columns[is_known], bounds), shape=(len(sets), len(vocabulary)))
+    found = csr_array((values, rank[places[is_known]], bounds), shape=(len(sets), len(vocabulary)))
+    found.sort_indices()
+    return found
