@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from rootstock.errors import DataError
+from rootstock.monitoring import embedding_drift as module
 from rootstock.monitoring.embedding_drift import EmbeddingDrift, _permutation_test, _rbf, _witness_auc
 from rootstock.part import Window
 from sklearn.metrics import roc_auc_score
@@ -112,3 +113,20 @@ def test_other_widths_and_broken_embeddings_are_refused(draw_window: Draw, drift
 def test_no_permutations_is_refused() -> None:
     with pytest.raises(ValidationError, match="permutations"):
         EmbeddingDrift(permutations=0, effect_floor=0.05)
+
+
+def test_rows_are_drawn_and_that_is_said_when_there_are_more_than_memory_could_compare(
+    draw_window: Draw, drift: EmbeddingDrift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    blank = draw_window(rng, 10)
+    old, new = rng.normal(size=(900, 4)), rng.normal(size=(60, 4)) + 0.7
+    compared = []
+    monkeypatch.setattr(module, "_rbf", lambda rows: compared.append(len(rows)) or _rbf(rows))
+    monkeypatch.setattr(module, "MOST_ROWS", 100)
+    one = drift.compare(replace(blank, embeddings=old), replace(blank, embeddings=new), seed=0)
+    other = drift.compare(replace(blank, embeddings=rng.permutation(old)), replace(blank, embeddings=new), seed=0)
+    assert compared == [160, 160]
+    assert one == other
+    assert one[0].p_value < 0.01
+    assert one[0].reason.endswith("(100 of 900 old rows drawn)")

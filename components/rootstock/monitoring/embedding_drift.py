@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNK = 1000
+#: Of each side so many rows are compared at most: memory grows with the square of their number, and a test on these sees what is
+#: worth a retraining.
+MOST_ROWS = 2_000
 
 
 class EmbeddingDrift(DriftTest):
@@ -22,7 +25,7 @@ class EmbeddingDrift(DriftTest):
 
     Gretton et al., A Kernel Two-Sample Test, 2012. The effect is that of the same kernel used to tell new rows from old: the area
     under the ROC curve of the witness function, each row left out of its own mean, less 0.5; 0 is no better than a guess and 0.5
-    is without error. p-values are at least 1 / (permutations + 1).
+    is without error. p-values are at least 1 / (permutations + 1). Of more than 2,000 reference or current rows so many are drawn.
     """
 
     name: Literal["embedding_drift"] = "embedding_drift"
@@ -39,6 +42,7 @@ class EmbeddingDrift(DriftTest):
                 f"embedding_drift: expected embeddings of {old.shape[1]} numbers as in the reference, found {new.shape[1]}; "
                 "compare rows predicted by the same version"
             )
+        old, new = (_drawn(each, seed=(seed, side)) for side, each in enumerate((old, new)))
         rows = np.concatenate([old, new])
         if bad := int((~np.isfinite(rows)).any(axis=1).sum()):
             raise DataError(f"embedding_drift: expected finite embeddings, found {bad} of {len(rows)} rows without; predict again")
@@ -56,9 +60,25 @@ class EmbeddingDrift(DriftTest):
                 effect=effect,
                 effect_floor=self.effect_floor,
                 drifted=False,
-                reason=f"a rule that knows old and new rows tells them apart, area under the ROC curve {0.5 + effect:.2f}",
+                reason=f"a rule that knows old and new rows tells them apart, area under the ROC curve {0.5 + effect:.2f}"
+                + _of_more(reference, current),
             ),
         )
+
+
+def _drawn(rows: NDArray[np.float64], *, seed: tuple[int, int]) -> NDArray[np.float64]:
+    """At most ``MOST_ROWS`` of the rows, the same in whatever order they came."""
+    import numpy as np
+
+    if len(rows) <= MOST_ROWS:
+        return rows
+    return rows[np.lexsort(rows.T)][np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS]]
+
+
+def _of_more(reference: Window, current: Window) -> str:
+    sides = {"old": len(reference.embeddings), "new": len(current.embeddings)}
+    drawn = [f"{MOST_ROWS:,} of {rows:,} {side} rows" for side, rows in sides.items() if rows > MOST_ROWS]
+    return f" ({' and '.join(drawn)} drawn)" if drawn else ""
 
 
 def _rbf(rows: NDArray[np.float64]) -> NDArray[np.float64]:
