@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     #: Known rows, the inputs of n others, their features (n, d) under the bare backbone, and a seed: (n, c) probabilities.
     Rung = Callable[[Rows, Sequence[Any], NDArray[np.float64], int], NDArray[np.float64]]
 
+#: Of the logistic regression on words: fitting it takes about 300 bytes for each.
+MOST_WEIGHTS = 10_000_000
 #: Penalties of the linear probe and of the classical model, chosen by cross-validation as the model's own are.
 INVERSE_PENALTIES = (0.1, 1.0, 10.0, 100.0)
 
@@ -76,13 +78,20 @@ def majority_answers(labels: NDArray[np.int64], classes: int, *, rows: int) -> N
 def surface_answers(
     modality: Modality, inputs: Sequence[Any], labels: NDArray[np.int64], asked: Sequence[Any], *, classes: int
 ) -> NDArray[np.float64]:
-    """(n_asked, c) of a logistic regression on TF-IDF or pixels, fitted on inputs and their labels (n,)."""
+    """(n_asked, c) of a logistic regression on TF-IDF or pixels, fitted on inputs and their labels (n,).
+
+    Of more words and pairs than make ``MOST_WEIGHTS`` weights, a weight a class, those in the most inputs count.
+    """
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=10.0, max_iter=2000).fit(modality.surface_features(inputs, inputs), labels)
+    known, most = modality.surface_features(inputs, inputs), max(1, MOST_WEIGHTS // classes)
+    kept: Any = slice(None)
+    if known.shape[1] > most:
+        kept = np.sort(np.argsort(-np.bincount(known.nonzero()[1], minlength=known.shape[1]), kind="stable")[:most])
+    model = LogisticRegression(C=10.0, max_iter=2000).fit(known[:, kept], labels)
     probabilities = np.zeros((len(asked), classes))
-    probabilities[:, model.classes_] = model.predict_proba(modality.surface_features(inputs, asked))
+    probabilities[:, model.classes_] = model.predict_proba(modality.surface_features(inputs, asked)[:, kept])
     return probabilities
 
 
