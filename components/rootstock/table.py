@@ -6,11 +6,12 @@ business of who asked for it.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,23 +56,53 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame without its index, atomically, in the format of the path's ending. Raises DataError for an unknown one."""
-    ending = _ending(path)
 
     def write(temporary: Path) -> None:
-        if ending == ".parquet":
-            frame.to_parquet(temporary, index=False)
-        elif ending == ".jsonl":
-            frame.to_json(temporary, orient="records", lines=True, force_ascii=False, double_precision=15)
-        else:
-            frame.to_csv(
-                temporary,
-                index=False,
-                sep=SEPARATORS[ending],
-                encoding="utf-8",
-                quoting=csv.QUOTE_ALL if _has_carriage_return(frame) else csv.QUOTE_MINIMAL,
-            )
+        with writing(temporary) as add:
+            add(frame)
 
     write_file(path, write)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Gives what adds a frame to the table at ``path``: all frames of one table, of the same columns, need not fit into memory."""
+    ending = _ending(path)
+    if ending == ".parquet":
+        with contextlib.ExitStack() as opened:
+            yield _adding_to_parquet(path, opened)
+        return
+    with path.open("w", encoding="utf-8", newline="") as stream:
+
+        def add(frame: pd.DataFrame) -> None:
+            if ending == ".jsonl":
+                frame.to_json(stream, orient="records", lines=True, force_ascii=False, double_precision=15)
+            else:
+                frame.to_csv(
+                    stream,
+                    index=False,
+                    header=stream.tell() == 0,
+                    sep=SEPARATORS[ending],
+                    quoting=csv.QUOTE_ALL if _has_carriage_return(frame) else csv.QUOTE_MINIMAL,
+                )
+
+        yield add
+
+
+def _adding_to_parquet(path: Path, opened: contextlib.ExitStack) -> Callable[[pd.DataFrame], None]:
+    """The first frame opens the file, with its types."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writers: list[pq.ParquetWriter] = []
+
+    def add(frame: pd.DataFrame) -> None:
+        table = pa.Table.from_pandas(frame, schema=writers[0].schema if writers else None, preserve_index=False)
+        if not writers:
+            writers.append(opened.enter_context(pq.ParquetWriter(path, table.schema)))
+        writers[0].write_table(table)
+
+    return add
 
 
 def check_output(path: Path) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from rootstock.errors import DataError, InputError
+from rootstock.monitoring import predict as module
 from rootstock.monitoring.predict import PredictedFile, predict_file, read_inputs
 from rootstock.monitoring.prediction_log import PredictionLog
 from rootstock.params import DataParams
@@ -60,6 +61,40 @@ def test_every_row_goes_into_the_log_with_its_embedding_and_a_second_try_adds_no
     window = PredictionLog.of(".rootstock", "docs").read_window(version="3", rows=12, batch="May-1st-a")
     assert list(window.rows["input"]) == [f"row {i}" for i in range(12)]
     assert len(window.rows["embedding"][0]) == 3
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+def test_rows_that_are_predicted_in_parts_stand_in_one_table_and_one_batch(
+    ask: Callable[..., PredictedFile], monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    texts = ["plain", "two\nlines", "a\rreturn", 'a "quote", too', *(f"row {i} {'x' * i}" for i in range(9))]
+    pd.DataFrame({"text": texts}).to_parquet("in.parquet")
+    whole = ask("in.parquet", f"whole.{ending}")
+    monkeypatch.setattr(module, "PART_ROWS", 5)
+    done = ask("in.parquet", f"parts.{ending}")
+    pd.testing.assert_frame_equal(read_table(Path(f"parts.{ending}")), read_table(Path(f"whole.{ending}")))
+    assert (done.rows, done.predicted, done.log) == (13, whole.predicted, whole.log)
+    assert PredictionLog.of(".rootstock", "docs").count("3") == 13
+
+
+def test_a_prediction_cut_short_between_parts_leaves_neither_output_nor_log(
+    ask: Callable[..., PredictedFile], classifier: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("in.csv").write_text("text\n" + "\n".join(f"row {i}" for i in range(12)) + "\n")
+    predict, asked = type(classifier).predict, []
+
+    def cut(self: Any, inputs: list[str]) -> Any:
+        asked.append(len(inputs))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return predict(self, inputs)
+
+    monkeypatch.setattr(type(classifier), "predict", cut)
+    monkeypatch.setattr(module, "PART_ROWS", 5)
+    with pytest.raises(KeyboardInterrupt):
+        ask("in.csv", "out.csv")
+    assert asked == [5, 5, 2]
+    assert [path.name for path in Path().rglob("*") if path.is_file()] == ["in.csv"]
 
 
 def test_a_folder_of_images_is_read_by_path(ask: Callable[..., PredictedFile], data_params: DataParams) -> None:

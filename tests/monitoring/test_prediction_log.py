@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from rootstock.classifier import Prediction
 from rootstock.errors import DataError
@@ -60,6 +61,21 @@ def test_a_named_batch_is_read_evenly(log: PredictionLog) -> None:
     assert list(log.read_window(version="3", rows=10, batch="a").rows["id"]) == [str(i) for i in range(0, 30, 3)]
 
 
+def test_of_a_batch_written_in_parts_only_those_are_read_that_a_window_needs(
+    log: PredictionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, read = batch(0, 30), []
+    log.append_parts(rows, (rows.iloc[start : start + 8] for start in range(0, 30, 8)), version="3", batch="monday", now=NOON)
+    group = pq.ParquetFile.read_row_group
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", lambda self, number: read.append(number) or group(self, number))
+    found = log.read_window(version="3", rows=10).rows
+    assert read == [2, 3]
+    pd.testing.assert_frame_equal(
+        found[list(rows.columns)].drop(columns="embedding"), rows.tail(10).reset_index(drop=True).drop(columns="embedding")
+    )
+    assert list(log.read_window(version="3", rows=10, batch="monday").rows["id"]) == [str(i) for i in range(0, 30, 3)]
+
+
 def test_too_few_rows_tell_how_many_there_are_and_how_many_are_needed(log: PredictionLog) -> None:
     with pytest.raises(DataError, match=r"at least 40 rows .* in the log of version 3, found 0"):
         log.read_window(version="3", rows=40)
@@ -80,12 +96,11 @@ def test_the_same_batch_again_counts_once(log: PredictionLog) -> None:
 def test_a_write_cut_short_leaves_nothing_to_read(log: PredictionLog, monkeypatch: pytest.MonkeyPatch) -> None:
     log.append(batch(0, 12), version="3", batch="monday", now=NOON)
 
-    def cut(self: pd.DataFrame, path: Path, index: bool) -> None:
-        Path(path).write_bytes(b"PAR1 half")
+    def cut(self: pq.ParquetWriter, table: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(pd.DataFrame, "to_parquet", cut)
+        broken.setattr(pq.ParquetWriter, "write_table", cut)
         with pytest.raises(KeyboardInterrupt):
             log.append(batch(20, 12), version="3", batch="tuesday", now=NOON)
     (log.folder / "3" / ".left-by-a-kill.parquet").write_bytes(b"PAR1 half")

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rootstock.classifier import input_hash
 from rootstock.errors import DataError
+from rootstock.files import storage_errors, write_file
 from rootstock.monitoring.prediction_log import LONGEST_BATCH, PredictionLog
 from rootstock.monitoring.scored_rows import scored_rows
 from rootstock.records import Value
-from rootstock.table import check_output, image_in, is_missing, read_image_folder, read_table, text_in, write_table
+from rootstock.table import check_output, image_in, is_missing, read_image_folder, read_table, text_in, writing
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rootstock.classifier import Classifier
     from rootstock.params import DataParams
+
+
+#: Rows predicted and written at a time: with their embeddings and probabilities these take some 100 MB.
+PART_ROWS = 20_000
 
 
 class PredictedFile(Value):
@@ -47,6 +54,7 @@ def predict_file(
 
     ``target`` holds ``id``, ``input`` (the text, or an image's content hash), ``predicted`` and a ``probability:LABEL`` for each
     label. ``load`` answers the model's version and the model; it is called once the input is known to be good.
+    Rows are predicted and written part by part, and stand in ``target`` and in the log once all of them are.
     An ``id`` column is taken from ``data.columns.id`` or, where there is none, counts rows from 1. No label is needed.
     Raises DataError for a target that cannot be written, a missing column, an empty, too long or unreadable input (which row),
     before anything is written.
@@ -55,24 +63,47 @@ def predict_file(
     if source.resolve() == target.resolve():
         raise DataError(f"{target}: expected another file than the input, found the same; name a new one")
     rows = read_inputs(source, data)
-    inputs = list(rows["input"])
     version, classifier = load()
-    scored = scored_rows(list(rows["id"]), inputs, classifier.labels, classifier.predict(inputs))
-    shown = scored.drop(columns="embedding")
-    if data.modality.name == "image":
-        shown["input"] = [input_hash(value) for value in inputs]
-    write_table(shown, target)
     batch = re.sub(r"[^A-Za-z0-9._-]+", "-", source.stem).strip("-._")[:LONGEST_BATCH] or "batch"
-    logged = log.append(scored, version=version, batch=batch, now=now)
-    counts = scored["predicted"].value_counts()
+    counts: Counter[str] = Counter()
+    logged: list[Path] = []
+
+    def write(temporary: Path) -> None:
+        with writing(temporary) as add:
+
+            def parts() -> Iterator[pd.DataFrame]:
+                for scored in _scored_in_parts(rows, classifier):
+                    counts.update(scored["predicted"])
+                    with storage_errors(target):  # not the log's
+                        add(_shown(scored, data))
+                    yield scored
+
+            logged.append(log.append_parts(rows, parts(), version=version, batch=batch, now=now))
+
+    write_file(target, write)
     return PredictedFile(
         version=version,
-        rows=len(scored),
-        predicted={label: int(counts.get(label, 0)) for label in classifier.labels},
+        rows=len(rows),
+        predicted={label: counts[label] for label in classifier.labels},
         output=target.as_posix(),
-        log=logged.as_posix(),
+        log=logged[0].as_posix(),
         batch=batch,
     )
+
+
+def _scored_in_parts(rows: pd.DataFrame, classifier: Classifier) -> Iterator[pd.DataFrame]:
+    from tqdm import tqdm
+
+    starts = range(0, len(rows), PART_ROWS)
+    for start in tqdm(starts, desc="parts", disable=True if len(starts) == 1 else None, leave=False, file=sys.stderr):
+        part = rows.iloc[start : start + PART_ROWS]
+        inputs = list(part["input"])
+        yield scored_rows(list(part["id"]), inputs, classifier.labels, classifier.predict(inputs))
+
+
+def _shown(scored: pd.DataFrame, data: DataParams) -> pd.DataFrame:
+    shown = scored.drop(columns="embedding")
+    return shown.assign(input=[input_hash(value) for value in shown["input"]]) if data.modality.name == "image" else shown
 
 
 def read_inputs(source: Path, data: DataParams) -> pd.DataFrame:

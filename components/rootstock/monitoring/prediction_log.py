@@ -10,9 +10,11 @@ name and version count once: a batch that is run again after a crash is no new e
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING
 from rootstock.classifier import input_hash
 from rootstock.errors import DataError
 from rootstock.files import sha256_of_json, write_file
+from rootstock.table import writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,24 +48,36 @@ class PredictionLog:
         return cls(Path(workspace) / "predictions" / model)
 
     def append(self, rows: pd.DataFrame, *, version: str, batch: str, now: datetime) -> Path:
-        """Add a batch of scored rows (see scored_rows.py); answer its file.
+        """Add a batch of scored rows (see scored_rows.py); answer its file. Raises as ``append_parts``."""
+        return self.append_parts(rows, [rows], version=version, batch=batch, now=now)
 
-        Raises DataError for a batch name that is no file name, or no rows; StorageError if the disk is full.
+    def append_parts(self, asked: pd.DataFrame, parts: Iterable[pd.DataFrame], *, version: str, batch: str, now: datetime) -> Path:
+        """Add a batch whose rows (``id``, ``input``) are scored part by part, in order, as they are written; answer its file.
+
+        All parts are gone through, also where the log has the batch. Raises DataError for a batch name that is no file name, or no
+        rows; StorageError if the disk is full.
         """
         if not BATCH_NAME.fullmatch(batch):
             raise DataError(
                 f"prediction log: expected a batch name of at most {LONGEST_BATCH} letters, digits and . _ -, found '{batch}'; "
                 "choose another"
             )
-        if rows.empty:
+        if asked.empty:
             raise DataError(f"prediction log: expected rows in batch '{batch}', found none")
-        content = sha256_of_json([list(rows["id"]), [input_hash(value) for value in rows["input"]], version, batch])[:16]
+        content = sha256_of_json([list(asked["id"]), [input_hash(value) for value in asked["input"]], version, batch])[:16]
         for file in self._files(version):
             if file.content == content:
+                collections.deque(parts, maxlen=0)
                 return file.path
         path = self.folder / version / f"{_stamp(now)}-{content}--{batch}.parquet"
-        logged = rows.assign(version=version, time=now.astimezone(UTC).isoformat(), batch=batch)
-        write_file(path, lambda temporary: logged.to_parquet(temporary, index=False))
+        time = now.astimezone(UTC).isoformat()
+
+        def write(temporary: Path) -> None:
+            with writing(temporary) as add:
+                for part in parts:
+                    add(part.assign(version=version, time=time, batch=batch))
+
+        write_file(path, write)
         return path
 
     def read_window(self, *, version: str, rows: int, batch: str | None = None, until: datetime | None = None) -> PredictionWindow:
@@ -77,26 +92,23 @@ class PredictionLog:
         if batch is not None and not files:
             known = ", ".join(sorted({file.batch for file in self._files(version)})) or "none"
             raise DataError(f"prediction log {self.folder}: expected batch '{batch}' of version {version}, found: {known}")
-        parts: list[pd.DataFrame] = []
-        for file in reversed(files):
-            if batch is None and sum(map(len, parts)) >= rows:
-                break
-            parts.insert(0, _read(file.path))
-        found = sum(map(len, parts))
+        files = files if batch is not None else _newest(files, rows)
+        counts = [_rows(file.path) for file in files]
+        found = sum(counts)
         if found < rows:
             where = f"batch '{batch}'" if batch else f"the log of version {version}"
             raise DataError(
                 f"prediction log {self.folder}: expected at least {rows} rows (monitoring.window_rows) in {where}, found {found}; "
                 "predict more rows first, or lower monitoring.window_rows"
             )
-        frame = pd.concat(parts, ignore_index=True)
-        if batch is None:
-            frame = frame.tail(rows)
-            name = f"v{version}-newest-{rows}-until-{files[-1].time}"
-        else:
-            frame = frame.iloc[[i * found // rows for i in range(rows)]]
-            name = batch
-        return PredictionWindow(name, frame.reset_index(drop=True))
+        name = batch if batch is not None else f"v{version}-newest-{rows}-until-{files[-1].time}"
+        wanted = range(found - rows, found) if batch is None else [i * found // rows for i in range(rows)]
+        starts = itertools.accumulate(counts, initial=0)
+        places = [
+            [row - start for row in wanted if start <= row < start + count] for start, count in zip(starts, counts, strict=False)
+        ]
+        parts = [_read(file.path, each) for file, each in zip(files, places, strict=True) if each]
+        return PredictionWindow(name, pd.concat(parts, ignore_index=True))
 
     def read_inputs(self, batch: str | None = None) -> list[str | bytes]:
         """What all versions were asked, in the order of versions and time, repeats and all; ``batch`` takes those of one name.
@@ -108,17 +120,11 @@ class PredictionLog:
         if batch is not None and not any(file.batch == batch for file in files):
             known = ", ".join(sorted({file.batch for file in files})) or "none"
             raise DataError(f"prediction log {self.folder}: expected batch '{batch}', found: {known}")
-        return [value for file in files if batch in (None, file.batch) for value in _read(file.path)["input"]]
+        return [value for file in files if batch in (None, file.batch) for value in _read_inputs(file.path)]
 
     def count(self, version: str, *, until: datetime | None = None) -> int:
         """Rows that this version answered, up to ``until``; reads the files' footers only."""
-        import pyarrow.parquet as pq
-
-        total = 0
-        for file in self._until(version, until):
-            with _damage(file.path):
-                total += pq.read_metadata(file.path).num_rows
-        return total
+        return sum(_rows(file.path) for file in self._until(version, until))
 
     def dated_after(self, version: str, now: datetime) -> tuple[str, ...]:
         """Batches of this version that a clock which is wrong has dated later than ``now``."""
@@ -158,21 +164,60 @@ def _stamp(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y%m%dT%H%M%S%f}Z"
 
 
-def _read(path: Path) -> pd.DataFrame:
-    import pandas as pd
+def _newest(files: Sequence[_LogFile], rows: int) -> list[_LogFile]:
+    """The last of the files that hold so many rows, or all."""
+    kept: list[_LogFile] = []
+    found = 0
+    for file in reversed(files):
+        if found >= rows:
+            break
+        kept.insert(0, file)
+        found += _rows(file.path)
+    return kept
 
-    with _damage(path):
-        rows = pd.read_parquet(path)
-    if missing := [name for name in COLUMNS if name not in rows.columns]:
+
+def _rows(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    with _undamaged(path):
+        return int(pq.read_metadata(path).num_rows)
+
+
+def _read(path: Path, wanted: Sequence[int]) -> pd.DataFrame:
+    """The rows at these places, ascending; of a file's parts only those are read that hold one."""
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    with _undamaged(path), pq.ParquetFile(path) as file:
+        _check_columns(path, file.schema_arrow.names)
+        parts: list[pd.DataFrame] = []
+        start = 0
+        for number in range(file.num_row_groups):
+            end = start + file.metadata.row_group(number).num_rows
+            if places := [row - start for row in wanted if start <= row < end]:
+                parts.append(file.read_row_group(number).take(places).to_pandas())
+            start = end
+    return pd.concat(parts, ignore_index=True)
+
+
+def _read_inputs(path: Path) -> list[str | bytes]:
+    import pyarrow.parquet as pq
+
+    with _undamaged(path), pq.ParquetFile(path) as file:
+        _check_columns(path, file.schema_arrow.names)
+        return list(file.read(columns=["input"]).to_pandas()["input"])
+
+
+def _check_columns(path: Path, found: Sequence[str]) -> None:
+    if missing := [name for name in COLUMNS if name not in found]:
         raise DataError(
             f"{path}: expected the columns {', '.join(COLUMNS)}, found no {', '.join(missing)}; it is of another version of "
             "Rootstock or of another tool: move it away"
         )
-    return rows
 
 
 @contextlib.contextmanager
-def _damage(path: Path) -> Iterator[None]:
+def _undamaged(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
