@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rootstock import kept_features
 from rootstock.backbone import Encoder, Features, load_encoder
 from rootstock.data.text import Text
 from rootstock.kept_features import embed_cached
@@ -70,6 +71,27 @@ def test_a_damaged_file_of_features_is_made_again(kept, content, place):
     again = kept()
     np.testing.assert_array_equal(again.last, first.last)
     np.testing.assert_array_equal(again.layer_mean, first.layer_mean)
+
+
+def test_rows_embedded_before_a_kill_are_not_embedded_again_when_they_are_many(kept, monkeypatch):
+    whole = kept(rows="whole")
+    monkeypatch.setattr(kept_features, "PART_ROWS", 2)
+    embedded, embed = [], Encoder.embed_layers
+
+    def cut(self, inputs, label):
+        embedded.append(inputs)
+        if len(embedded) == 2:
+            raise KeyboardInterrupt
+        return embed(self, inputs, label)
+
+    monkeypatch.setattr(Encoder, "embed_layers", cut)
+    with pytest.raises(KeyboardInterrupt):
+        kept(rows="parts")
+    found = kept(rows="parts")
+    assert embedded == [TEXTS[:2], TEXTS[2:4], TEXTS[2:4], TEXTS[4:]]
+    np.testing.assert_allclose(found.last, whole.last, atol=2e-3)
+    np.testing.assert_allclose(found.layer_mean, whole.layer_mean, atol=2e-3)
+    assert [np.load(path, mmap_mode="r").dtype for path in kept.files()] == [np.float16] * 4
 
 
 def test_features_are_kept_by_content_of_backbone_and_rows(tiny_backbone, tmp_path, monkeypatch):
