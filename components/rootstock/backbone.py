@@ -132,6 +132,16 @@ def load_encoder(folder: Path) -> Any:
             "again from one place"
         ) from error
     _refuse_new_weights(folder, model, loaded)
+    return _on_device(model)
+
+
+def _on_device(model: Any) -> Any:
+    """In evaluation mode. A GPU convolves in single precision as a CPU does: cuDNN's default, TF32, rounds to 10 bits, and the
+    answers that are sealed with a model would be others elsewhere.
+    """
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = False
     return model.eval().to(device())
 
 
@@ -177,7 +187,7 @@ def new_encoder(folder: Path, seed: int) -> Any:
     with LOADING:
         torch.manual_seed(seed)
         model = _auto_class(config).from_config(config, dtype=torch.float32)
-    return model.eval().to(device())
+    return _on_device(model)
 
 
 def add_adapters(encoder: Any, folders: Sequence[Path]) -> Any:

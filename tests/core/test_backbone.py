@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 import transformers
 from rootstock.backbone import Encoder, batch_tokens, batches, content_hash, load_encoder, locate, new_encoder, pool, pool_layers
 from rootstock.data.image import Image
@@ -251,6 +252,13 @@ def test_a_folder_without_a_tokenizer(copied):
         path.unlink()
     with pytest.raises(BackboneError, match=r"expected a tokenizer .*, found none"):
         Text(max_tokens=16).load_processor(copied)
+
+
+@pytest.mark.parametrize("load", [load_encoder, lambda folder: new_encoder(folder, 0)], ids=["loaded", "new"])
+def test_a_gpu_is_told_to_convolve_as_a_cpu_does_when_a_backbone_is_placed(tiny_backbone, monkeypatch, load):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    load(tiny_backbone)
+    assert not torch.backends.cudnn.allow_tf32
 
 
 def test_a_copied_folder_has_the_same_hash_and_another_model_has_not(tiny_backbone, copied):
