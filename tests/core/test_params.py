@@ -55,6 +55,20 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda raw: raw["similarity"]["metrics"][2].update(fold=3),
         "params.yaml: similarity.metrics[2].fold: unknown key 'fold'; known: folds, name, repeats; did you mean 'folds'?",
     ),
+    "unknown key in a part whose name another family has too": (
+        lambda raw: raw["finetuning"]["methods"][0].update(regularizations=[1.0]),
+        "params.yaml: finetuning.methods[0].regularizations: unknown key 'regularizations'; known: name, regularisations; "
+        "did you mean 'regularisations'?",
+    ),
+    "a misspelt key, so that the right one is missing": (
+        lambda raw: raw["similarity"]["limits"].update(mbi=raw["similarity"]["limits"].pop("mib")),
+        "params.yaml: similarity.limits.mbi: unknown key 'mbi'; known: licences, mib, milliseconds_per_row, parameters; "
+        "did you mean 'mib'? (and 1 more)",
+    ),
+    "a section left empty": (
+        lambda raw: raw.update(validation=None),
+        "params.yaml: validation: expected a mapping of keys to values, found None",
+    ),
     "missing section": (
         lambda raw: raw.pop("seed"),
         "params.yaml: seed: expected a value, found none; every key has its value in the file",
@@ -80,6 +94,10 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a part without a name": (
         lambda raw: raw["finetuning"].update(source="lora"),
         "params.yaml: finetuning.source: expected a fine-tuning method as a mapping with the key 'name', found 'lora'",
+    ),
+    "a part whose name is a list": (
+        lambda raw: raw["labelling"].update(strategy={"name": ["margin"]}),
+        "params.yaml: labelling.strategy: expected a query strategy as a mapping with the key 'name', found {'name': ['margin']}",
     ),
     "a part named twice": (
         lambda raw: raw["similarity"]["metrics"].append({"name": "leep"}),
@@ -191,6 +209,9 @@ OVERRIDES = {
     "finetuning.methods.2.rank=1": "--set finetuning.methods.2.rank=1: unknown key of finetuning.methods '2'; known: 0, 1",
     "seed.more=1": "--set seed.more=1: unknown key of seed 'more'; known: none",
     "seed": "--set seed: expected KEY.PATH=VALUE, found no '='",
+    "task=2024-13-45": (
+        "--set task=2024-13-45: expected a YAML value, found '2024-13-45', which is no timestamp; put it in quotes if it is a text"
+    ),
     "seed=[1": "--set seed=[1: expected a YAML value, found expected ',' or ']', but got '<stream end>'",
 }  # fmt: skip
 
@@ -232,6 +253,35 @@ def test_broken_yaml_is_named_by_line(tmp_path):
         load_params(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    {
+        "data:\n  target: b\n  target: c\n": "at line 3: expected YAML, found the key 'target' a second time in one mapping",
+        "seed: 0\ntask: 2024-13-45\n": "at line 2: expected YAML, found '2024-13-45', which is no timestamp; put it in quotes",
+        "seed: !!bool maybe\n": "at line 1: expected YAML, found 'maybe', which is no bool",
+        "a: " + "[" * 5000 + "]" * 5000: ": expected YAML, found maximum recursion depth exceeded",
+    }.items(),
+    ids=("a key given twice", "a date that there is not", "a word that its tag does not know", "brackets without end"),
+)
+def test_yaml_that_cannot_be_meant_is_named_by_line(tmp_path, text, said):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError) as caught:
+        load_params(path)
+    assert said in str(caught.value)
+
+
+def test_a_key_of_a_merge_may_be_given_again(tmp_path, params_mapping):
+    raw = params_mapping()
+    raw["flow"] = "FLOW"
+    text = yaml.safe_dump(raw).replace(
+        "FLOW", "{<<: &base {retries: 2, workers: 1, retry_delay_seconds: 5, task_runner: thread}, workers: 3}"
+    )
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert (load_params(path).flow.workers, load_params(path).flow.retries) == (3, 2)
+
+
 @pytest.mark.parametrize(("text", "found"), [("- a\n", "list"), ("", "NoneType"), ("task\n", "str")])
 def test_a_file_that_is_no_mapping(tmp_path, text, found):
     path = tmp_path / "params.yaml"
@@ -243,6 +293,11 @@ def test_a_file_that_is_no_mapping(tmp_path, text, found):
 def test_a_missing_file(tmp_path):
     with pytest.raises(ParamsError, match=r"params\.yaml: expected a params file, found nothing; 'rootstock init NAME' writes one"):
         load_params(tmp_path / "params.yaml")
+
+
+def test_a_folder_is_told_from_nothing(tmp_path):
+    with pytest.raises(ParamsError, match="expected a params file, found a folder"):
+        load_params(tmp_path)
 
 
 def test_a_file_that_is_not_utf8(tmp_path):

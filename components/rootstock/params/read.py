@@ -8,13 +8,36 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rootstock.errors import ParamsError, unknown_name
 from rootstock.files import read_utf8
 from rootstock.params.base import Section
 from rootstock.params.task import Params
-from rootstock.part import families, members
+from rootstock.part import Part, members
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which names the line of a value that is not of its kind, and of a key that is given twice."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key in (
+            key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"
+        ):  # merges are made later
+            if key.value in seen:
+                problem = f"the key '{key.value}' a second time in one mapping; remove one"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return node
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, LookupError, AttributeError) as error:  # a date without such a month; !!bool of another word
+            problem = f"{node.value!r}, which is no {node.tag.rpartition(':')[2]}; put it in quotes if it is a text"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
 
 def load_params(path: Path, overrides: tuple[str, ...] = ()) -> Params:
@@ -23,13 +46,14 @@ def load_params(path: Path, overrides: tuple[str, ...] = ()) -> Params:
     Raises ParamsError with the full path of the first wrong key, what was expected and what was found.
     """
     if not path.is_file():
-        raise ParamsError(f"{path}: expected a params file, found nothing; 'rootstock init NAME' writes one")
+        found = "a folder" if path.is_dir() else "nothing"
+        raise ParamsError(f"{path}: expected a params file, found {found}; 'rootstock init NAME' writes one")
     try:
-        raw = yaml.safe_load(read_utf8(path))
-    except yaml.YAMLError as error:
+        raw = yaml.load(read_utf8(path), _Loader)
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
-        raise ParamsError(f"{path}{where}: expected YAML, found {getattr(error, 'problem', error)}") from error
+        raise ParamsError(f"{path}{where}: expected YAML, found {_problem(error)}") from error
     if not isinstance(raw, dict):
         raise ParamsError(f"{path}: expected a mapping of sections, found {type(raw).__name__}; compare 'rootstock init NAME'")
     for override in overrides:
@@ -65,14 +89,20 @@ def _apply(raw: dict[str, Any], override: str) -> None:
 
 def _value(override: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ParamsError(f"--set {override}: expected a YAML value, found {getattr(error, 'problem', None) or error}") from error
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ParamsError(f"--set {override}: expected a YAML value, found {_problem(error)}") from error
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong with the YAML, after the word found."""
+    return str(getattr(error, "problem", None) or error).removeprefix("but ").removeprefix("found ")
 
 
 def _one_line(error: ValidationError, where: str, raw: object) -> str:
     details = error.errors(include_url=False)
-    first = details[0]
+    # A misspelt key is unknown, and the right one missing: what was written says more than what was not.
+    first = next((each for each in details if each["type"] == "extra_forbidden"), details[0])
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"]).lstrip(".")
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
     match first["type"]:
@@ -80,6 +110,8 @@ def _one_line(error: ValidationError, where: str, raw: object) -> str:
             said = unknown_name("key", first["loc"][-1], _known_keys(raw, first["loc"][:-1]))
         case "missing":
             said = "expected a value, found none; every key has its value in the file"
+        case "model_type":
+            said = f"expected a mapping of keys to values, found {first['input']!r}"
         case "tuple_type":
             said = f"expected a list, such as [{first['input']}], found {first['input']!r}"
         case "too_short":
@@ -91,19 +123,20 @@ def _one_line(error: ValidationError, where: str, raw: object) -> str:
     return f"{where}: {path}: {said}{more}"
 
 
-def _section_of(annotation: Any) -> Any:
-    """The section that an annotation such as ``Section | None`` allows."""
-    return next((each for each in typing.get_args(annotation) if inspect.isclass(each) and issubclass(each, Section)), annotation)
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section, or the family of Parts, that stands in an annotation such as ``Section | None`` or a tuple of them."""
+    if inspect.isclass(annotation) and issubclass(annotation, Section | Part):
+        return annotation
+    return next(filter(None, map(_model_in, typing.get_args(annotation))), None)
 
 
 def _known_keys(raw: Any, steps: tuple[int | str, ...]) -> tuple[str, ...]:
     """Keys of the section, or of the Part, at ``steps``."""
-    model: Any = Params
+    model: type[BaseModel] = Params
     for step in steps:
         raw = raw[step]
-        field = getattr(model, "model_fields", {}).get(step)
-        model = _section_of(getattr(field, "annotation", None))
-    named = raw.get("name")
-    parts = (family_members[named] for family in families() if named in (family_members := members(family)))
-    found = model if inspect.isclass(model) and issubclass(model, Section) else next(parts)
-    return tuple(found.model_fields)
+        if isinstance(step, str):
+            model = _model_in(model.model_fields[step].annotation) or model
+        if isinstance(raw, dict) and issubclass(model, Part):
+            model = members(model)[raw["name"]]
+    return tuple(model.model_fields)

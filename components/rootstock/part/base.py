@@ -53,7 +53,7 @@ def parse_part(family: type[AnyPart], value: object) -> AnyPart:
     """
     if isinstance(value, family):
         return value
-    if not isinstance(value, dict) or "name" not in value:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         raise ValueError(f"expected a {family.family} as a mapping with the key 'name', found {value!r}")
     known = members(family)
     if value["name"] not in known:
