@@ -99,6 +99,18 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda raw: raw["labelling"].update(strategy={"name": ["margin"]}),
         "params.yaml: labelling.strategy: expected a query strategy as a mapping with the key 'name', found {'name': ['margin']}",
     ),
+    "a seed that no generator takes": (
+        lambda raw: raw.update(seed=-1),
+        "params.yaml: seed: input should be greater than or equal to 0, found -1",
+    ),
+    "a number in a section that no JSON can hold": (
+        lambda raw: raw["similarity"].update(abstain_below_gain=float("nan")),
+        "params.yaml: similarity.abstain_below_gain: input should be a finite number, found nan",
+    ),
+    "a number in a part that no JSON can hold": (
+        lambda raw: raw["finetuning"]["source"].update(learning_rate=float("inf")),
+        "params.yaml: finetuning.source.learning_rate: input should be a finite number, found inf",
+    ),
     "a part named twice": (
         lambda raw: raw["similarity"]["metrics"].append({"name": "leep"}),
         "params.yaml: similarity.metrics: expected each name once, found leep more than once",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from rootstock.errors import ParamsError, unknown_name
 from rootstock.files import sha256_of_json
@@ -21,7 +21,7 @@ class Params(Section):
     """The whole of ``params.yaml``."""
 
     task: Name
-    seed: int
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
     workspace: str
     data: DataParams
     validation: ValidationParams

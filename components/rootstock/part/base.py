@@ -16,7 +16,7 @@ from rootstock.errors import unknown_name
 class Part(BaseModel):
     """A named piece of behaviour with frozen parameters; every parameter has its value in ``params.yaml``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
 
