@@ -54,6 +54,18 @@ def _is_champion(registration: Registration, workspace: str) -> bool:
     return registry.find_aliases(registry.tracking(workspace), registration.model).get("champion") == registration.version
 
 
+def no_of(document: dict[str, Any]) -> str | None:
+    """What a check said of the data, or the gates of the model, where a run's document ends with a no; None where it does not."""
+    if document["status"] == "invalid data":
+        failed = next(result for result in document["validation"]["results"] if not result["passed"])
+        return f"{failed['dataset']}: check {failed['check']} failed: {failed['reason']}; see {document['report']}"
+    return (
+        f"{document['task']}: {document['verdict']['reason']}; see {document['report']}"
+        if document["status"] == "refused"
+        else None
+    )
+
+
 def run_document(run: Run, *, report: str) -> dict[str, Any]:
     """Every record of the run under its name; None for stages that a legal end left out."""
     resolution, prepared = run.get(Resolution), run.get(PreparedData)

@@ -64,6 +64,16 @@ def emit(answer: Record | dict[str, Any], *, as_json: bool, text: str) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 
+def refuse_if_no(document: dict[str, Any]) -> None:
+    """Raise Refusal if a check said no to the data of a run, or the gates to its model; after its document was given."""
+    from rootstock.errors import Refusal
+
+    from rootstock_flows.document import no_of
+
+    if reason := no_of(document):
+        raise Refusal(reason)
+
+
 @contextlib.contextmanager
 def clean_output() -> Iterator[None]:
     """Send whatever libraries print to standard error, and drop their warnings."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rootstock_flows.session import clean_output, emit, open_project, params_options
+from rootstock_flows.session import clean_output, emit, open_project, params_options, refuse_if_no
 
 
 @click.command()
@@ -34,3 +34,5 @@ def command(params_file: Path, overrides: tuple[str, ...], as_json: bool, batch:
     if document.get("run"):
         lines.append(f"run: {document['run']['status']}, report: {document['run']['report']}")
     emit(document, as_json=as_json, text="\n".join(lines))
+    if document.get("run"):
+        refuse_if_no(document["run"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rootstock_flows.session import clean_output, emit, open_project, params_options
+from rootstock_flows.session import clean_output, emit, open_project, params_options, refuse_if_no
 
 
 @click.command()
@@ -27,3 +27,4 @@ def command(params_file: Path, overrides: tuple[str, ...], as_json: bool) -> Non
     emit(
         document, as_json=as_json, text=f"{run['status']}: {(run['registration'] or {}).get('reason', '')}\nreport: {run['report']}"
     )
+    refuse_if_no(run)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rootstock_flows.session import emit, open_project, params_options, say
+from rootstock_flows.session import emit, open_project, params_options, refuse_if_no, say
 
 
 @click.command()
@@ -27,11 +27,7 @@ def command(params_file: Path, overrides: tuple[str, ...], as_json: bool, force:
 
         document = run_train(params, force=force)
     emit(document, as_json=as_json, text=_text(document))
-    if document["status"] == "invalid data":
-        from rootstock.errors import Refusal
-
-        failed = next(result for result in document["validation"]["results"] if not result["passed"])
-        raise Refusal(f"{failed['dataset']}: check {failed['check']} failed: {failed['reason']}; see {document['report']}")
+    refuse_if_no(document)
 
 
 def _text(document: dict[str, object]) -> str:
