@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 
 #: Loggers that tell of each file and folder at level INFO.
 CHATTY_LOGGERS = ("dvc", "great_expectations", "mlflow", "alembic")
+
+
+@dataclass
+class Answer:
+    """Whether a command has answered: where it ends with an error before, that is the one document of ``--json``."""
+
+    given: bool = False
 
 
 def params_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,11 +65,17 @@ def say(line: str) -> None:
 
 def emit(answer: Record | dict[str, Any], *, as_json: bool, text: str) -> None:
     """The command's answer: one JSON document, or the text."""
+    context = click.get_current_context(silent=True)
+    if context is not None and isinstance(context.obj, Answer):
+        context.obj.given = True
     if not as_json:
         click.echo(text)
         return
+    from pydantic_core import to_jsonable_python
+
+    # JSON in any encoding, and null for a number that JSON has no word for.
     document = answer if isinstance(answer, dict) else answer.model_dump(mode="json")
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    click.echo(json.dumps(to_jsonable_python(document, inf_nan_mode="null"), indent=2))
 
 
 def refuse_if_no(document: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -197,3 +198,72 @@ def test_a_fresh_process_prints_no_traceback_either(project):
     code = "from rootstock_flows.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "run", "--set", "seed=x"], capture_output=True, text=True, check=False)
     check_refusal((done.returncode, done.stdout, done.stderr), ["seed", "'x'"])
+
+
+@pytest.mark.parametrize("case", ["an unknown command", "an unknown option", "an unknown key", "no registry"])
+def test_an_error_is_the_one_document_of_json(case, call):
+    arguments, named = BAD_CALLS[case]
+    code, out, err = call(*arguments, "--json")
+    document = json.loads(out)
+    assert (code, document["exit_code"]) == (2, 2)
+    assert f"error: {document['error']}\n" == err
+    assert [word for word in named if word not in document["error"]] == []
+
+
+def test_an_error_after_the_answer_adds_no_second_document(call):
+    code, out, err = call("doctor", "--json")
+    assert (code, json.loads(out)["fine"]) == (2, False)
+    assert "checks failed" in err
+
+
+def test_a_fault_of_the_program_is_told_from_a_check_that_said_no(call, monkeypatch):
+    monkeypatch.setattr("rootstock.params.load_params", lambda *_: 1 // 0)
+    code, out, err = call("params", "--json")
+    assert (code, json.loads(out)["exit_code"]) == (4, 4)
+    assert "Traceback" in err
+    assert "a fault of Rootstock itself: ZeroDivisionError" in err.splitlines()[-1]
+
+
+def test_what_belongs_to_another_user_is_one_line(call, monkeypatch):
+    def closed(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), ".rootstock/journal")
+
+    monkeypatch.setattr("rootstock.params.load_params", closed)
+    check_refusal(call("history"), [".rootstock/journal", "Permission denied"])
+
+
+@pytest.mark.parametrize("arguments", [(), ("data",)], ids=["no command", "no command of a group"])
+def test_no_command_is_answered_with_the_help(arguments, call):
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: rootstock")
+
+
+def start(*arguments: str, **settings: object) -> subprocess.CompletedProcess[bytes]:
+    """A command in a process of its own."""
+    code = "from rootstock_flows.cli import main; main()"
+    return subprocess.run([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, check=False, **settings)  # type: ignore[call-overload,no-any-return]
+
+
+def test_names_that_the_locale_has_no_letters_for_are_escaped(project):
+    arguments = ("params", "--set", "data.renamed_labels={船: é}")
+    latin = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    said, document = (start(*arguments, *more, env=latin, stdout=subprocess.PIPE) for more in ((), ("--json",)))
+    assert (said.returncode, document.returncode) == (0, 0), said.stderr + document.stderr
+    assert b'"\\u8239": "\xe9"' in said.stdout
+    assert json.loads(document.stdout)["data"]["renamed_labels"] == {"船": "é"}
+
+
+def test_a_reader_that_has_gone_is_no_refusal(project):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = start("parts", stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_number_that_json_has_no_word_for_is_null(capsys):
+    from rootstock_flows.session import emit
+
+    emit({"loss": float("nan"), "rows": [float("inf"), 1.5]}, as_json=True, text="")
+    assert json.loads(capsys.readouterr().out) == {"loss": None, "rows": [None, 1.5]}
