@@ -45,6 +45,21 @@ def test_the_written_file_is_valid(tmp_path, monkeypatch):
     assert load_params(tmp_path / "news" / "params.yaml").task == "news"
 
 
+@pytest.mark.parametrize("name", ["2024", "2024-13-45", "1.5", "yes", "null"])
+def test_a_name_that_yaml_reads_as_something_else_is_written_as_a_text(name, tmp_path, monkeypatch):
+    from rootstock.params import load_params
+
+    monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(command, [name], catch_exceptions=False)
+    params = load_params(tmp_path / name / "params.yaml")
+    assert {params.task, params.data.target, params.registration.model, params.registration.experiment} == {name}
+
+
+def test_the_next_steps_can_be_pasted_where_the_folder_has_blanks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "cd 'my tasks/news'" in CliRunner().invoke(command, ["my tasks/news"], catch_exceptions=False).stdout
+
+
 def test_json_names_the_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert json.loads(CliRunner().invoke(command, ["news", "--json"]).stdout)["params"] == "news/params.yaml"

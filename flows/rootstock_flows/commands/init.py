@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,13 +37,16 @@ def command(name: str, as_json: bool) -> None:
         write_text(temporary / "params.yaml", params_for(task, TEMPLATE.read_text(encoding="utf-8")))
         write_text(temporary / "dvc.yaml", DVC_TEMPLATE.read_text(encoding="utf-8"))
         write_text(temporary / ".gitignore", IGNORED)
-    steps = [f"cd {folder}", f"rootstock data add {task} PATH", "rootstock run"]
+    steps = [f"cd {shlex.quote(str(folder))}", f"rootstock data add {task} PATH", "rootstock run"]
     text = [f"Wrote {folder / 'params.yaml'}: every value stands there. Next:", *(f"  {step}" for step in steps)]
     emit({"params": (folder / "params.yaml").as_posix(), "next": steps}, as_json=as_json, text="\n".join(text))
 
 
 def params_for(task: str, template: str) -> str:
     """The template with the task's own names; comments and every other value stay."""
+    import yaml
+
+    task = yaml.safe_dump(task).splitlines()[0]  # in quotes where YAML would read a number, a date, or yes
     for key in ("task", "target", "model", "experiment"):
         template = _replace(
             template, rf"^(\s*{key}:) \S+[^\S\n]*(?=#|$)", lambda match: f"{match[1]} {task}  ".ljust(len(match[0]))
