@@ -45,8 +45,9 @@ def embed(workspace: str) -> None:
     opt_out()
     for name, value in PREFECT.items():
         os.environ.setdefault(name, value)
-    if "PREFECT_API_URL" in os.environ:
+    if os.environ.get("PREFECT_API_URL"):  # one left empty, as compose files do, names no server
         os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "8")  # a server may be away for a while
     else:
+        os.environ.pop("PREFECT_API_URL", None)
         os.environ.setdefault("PREFECT_HOME", str(Path(workspace).resolve() / "prefect"))
         os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "1")  # an embedded server that is gone stays gone

@@ -31,6 +31,7 @@ def embedded() -> Iterator[None]:
     """
     import httpx
 
+    away = (httpx.HTTPError, httpx.InvalidURL)
     reap()
     os.environ[OWNER] = str(os.getpid())
     try:
@@ -39,7 +40,8 @@ def embedded() -> Iterator[None]:
         cause = _cause(error)
         if cause is not None:
             raise cause from None
-        if isinstance(error, httpx.HTTPError):
+        # Prefect's first call fails as a RuntimeError that names the server, with what httpx said as its cause.
+        if isinstance(error, away) or isinstance(error.__cause__, away):
             raise ServiceError(f"the Prefect server did not answer: {error}; run the same command again, it goes on") from error
         if isinstance(error, RuntimeError) and (said := _of_server(str(error))) is not None:
             raise ServiceError(said) from error

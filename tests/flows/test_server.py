@@ -10,6 +10,7 @@ import httpx
 import psutil
 import pytest
 from rootstock.errors import DataError, ServiceError
+from rootstock_flows.environment import embed
 from rootstock_flows.server import OWNER, embedded, reap
 
 
@@ -76,6 +77,27 @@ def test_what_stands_behind_a_failed_report_comes_out(home, first):
 def test_a_server_that_is_gone_is_a_service_error(home):
     with pytest.raises(ServiceError, match="did not answer: connection refused"), embedded():
         raise httpx.ConnectError("connection refused")
+
+
+def fail_at_the_first_call() -> None:
+    """As Prefect's client does where the server is away."""
+    try:
+        raise httpx.ConnectError("connection refused")
+    except httpx.ConnectError as error:
+        raise RuntimeError("Failed to reach API at http://127.0.0.1:9/api/") from error
+
+
+def test_a_server_that_never_answered_is_a_service_error(home):
+    with pytest.raises(ServiceError, match="did not answer: Failed to reach API at http"), embedded():
+        fail_at_the_first_call()
+
+
+def test_a_url_left_empty_names_no_server(tmp_path, monkeypatch):
+    settings = {"PREFECT_API_URL": ""}
+    monkeypatch.setattr(os, "environ", settings)
+    embed(str(tmp_path))
+    assert settings["PREFECT_HOME"] == str(tmp_path / "prefect")
+    assert "PREFECT_API_URL" not in settings
 
 
 def test_a_fault_of_the_program_stays_what_it_is(home):
