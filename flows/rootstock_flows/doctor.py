@@ -163,9 +163,11 @@ def mlflow_server(params: Params) -> Finding:
 def _asked(subject: str, url: str, health: str) -> Finding:
     import httpx
 
-    shown = str(httpx.URL(url).copy_with(username=None, password=None))
     try:
+        shown = str(httpx.URL(url).copy_with(username=None, password=None))
         answer = httpx.get(health, timeout=TIMEOUT_SECONDS)
+    except httpx.InvalidURL:  # what it says may hold a password
+        return Finding(subject, False, "expected the URL of a server, found one that cannot be read; mend it or unset it")
     except httpx.HTTPError as error:
         return Finding(subject, False, f"server {shown} does not answer ({type(error).__name__}); start it or unset its URL")
     return Finding(subject, answer.is_success, f"server {shown} answers {answer.status_code}")

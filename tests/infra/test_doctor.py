@@ -98,6 +98,13 @@ def test_a_server_that_does_not_answer_is_a_fault_and_its_password_is_not_shown(
     assert "secret" not in found.found
 
 
+def test_a_url_that_cannot_be_read_is_a_fault_and_ends_no_look(params, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://name:secret@[::bad/")
+    found = doctor.mlflow_server(params)
+    assert not found.fine
+    assert "secret" not in found.found
+
+
 def test_a_full_disk_is_a_fault(params, monkeypatch):
     monkeypatch.setattr(doctor, "FREE_GIB", 1e9)
     assert not doctor.disk(params).fine
