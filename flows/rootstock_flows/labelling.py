@@ -12,6 +12,7 @@ from rootstock.data import registry
 from rootstock.data.add_labels import AddedLabels, add_labels
 from rootstock.data.card import make_card
 from rootstock.data.prepare import check_modality
+from rootstock.data.read import as_text
 from rootstock.data.rows import content_ids, input_key
 from rootstock.errors import DataError, ParamsError
 from rootstock.files import storage_errors, write_file
@@ -59,8 +60,8 @@ def ask_for_labels(
 ) -> ChosenRows:
     """Choose rows and write the sheet; images are written beside it, into a folder of its name, and the sheet says where.
 
-    Raises DataError if there are too few rows, or such a folder already; ParamsError where no rows are held out to test on: out of
-    fold every labelled row is tested on, and chosen ones are harder than others.
+    Raises DataError if there are too few rows, such a folder already, or a sheet that holds labels; ParamsError where no rows are
+    held out to test on: out of fold every labelled row is tested on, and chosen ones are harder than others.
     """
     if params.evaluation.rows == "out_of_fold":
         raise ParamsError(
@@ -70,6 +71,11 @@ def ask_for_labels(
     images = sheet.with_suffix("") if params.data.modality.name == "image" else None
     if images is not None and images.exists():
         raise DataError(f"{images}: expected no such folder, as images are written there; name another sheet, or move it away")
+    if filled_in := _filled_in(sheet):
+        raise DataError(
+            f"{sheet}: expected no labels of people where a sheet is written, found {filled_in}; take them with "
+            "'rootstock label add', then name another sheet, or move this one away"
+        )
     found = rows_without_label(params, batch)
     kept = kept_for_chance([input_key(value) for value in found["input"]])
     check_pool(kept, rows=rows, sample=sample)
@@ -84,6 +90,12 @@ def ask_for_labels(
         filled = filled.assign(input=names)
     write_table(filled, sheet)
     return record
+
+
+def _filled_in(sheet: Path) -> int:
+    """Labels in the file that stands there already; 0 where none does."""
+    table = read_table(sheet) if sheet.is_file() else None
+    return 0 if table is None or "label" not in table.columns else sum(bool(as_text(label)) for label in table["label"])
 
 
 def take_labels(params: Params, sheet: Path, *, new_labels: bool) -> tuple[DatasetRevision, AddedLabels]:

@@ -162,6 +162,16 @@ def test_images_are_never_written_over_others(images):
         ask_for_labels(images, SHEET, rows=2, sample=0, batch=None, predict=unsure_of_last)
 
 
+def test_labels_that_people_wrote_are_never_written_over(texts):
+    for _ in range(2):  # a sheet that nobody has begun is
+        ask_for_labels(texts, SHEET, rows=3, sample=0, batch=None, predict=unsure_of_last)
+    fill_in()
+    filled = SHEET.read_bytes()
+    with pytest.raises(DataError, match=r"sheet.csv: expected no labels of people where a sheet is written, found 3; take them"):
+        ask_for_labels(texts, SHEET, rows=3, sample=0, batch=None, predict=unsure_of_last)
+    assert SHEET.read_bytes() == filled
+
+
 def test_nothing_is_chosen_where_every_labelled_row_is_tested_on(texts):
     out_of_fold = load_params(
         Path("params.yaml"),
