@@ -103,6 +103,12 @@ STAGES = (
 DETERMINISTIC = tuple(stage for stage in STAGES if not stage.volatile and stage.name != "decide")
 
 
+def experiment_stages() -> tuple[Stage, ...]:
+    """Those that dvc.yaml holds: the deterministic ones and what they read. None of them changes anything in production."""
+    read = {kind for stage in DETERMINISTIC for kind in stage.inputs}
+    return tuple(stage for stage in STAGES if stage in DETERMINISTIC or stage.output in read)
+
+
 def find_stage(name: str) -> Stage:
     """The stage of this name. Raises InputError that lists the known ones."""
     for stage in STAGES:

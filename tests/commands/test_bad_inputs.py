@@ -64,6 +64,7 @@ BAD_CALLS = {
     "a backbone without weights": (("run", "--set", "backbone.name=./hollow"), ["hollow", "no weights"]),
     "no registry": (("data", "list"), ["data registry", "rootstock data add"]),
     "an unknown stage": (("stage", "finetun"), ["finetun", "did you mean 'finetune'"]),
+    "an experiment that would promote its model": (("stage", "register"), ["found register", "'rootstock run'"]),
 }  # fmt: skip
 
 
