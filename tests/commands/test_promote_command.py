@@ -40,8 +40,8 @@ def call(tmp_path: Path, registry: Path, monkeypatch: pytest.MonkeyPatch, capfd:
     monkeypatch.setattr(load_check, "check_loads", lambda *args, **kwargs: None)
     before, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rootstock", *arguments, "--reason", "r"])
+    def run(*arguments: str, reason: str = "r") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rootstock", *arguments, "--reason", reason])
         code = 0
         try:
             main()
@@ -88,6 +88,13 @@ def test_what_is_refused_is_one_line_with_its_exit_code_and_leaves_no_trace(
     (line,) = err.splitlines()
     assert said in line
     assert not list(Path(".rootstock").glob("journal/0*.json"))
+
+
+@pytest.mark.parametrize("command", [("promote", "1", "--override"), ("promote", "1"), ("rollback",)], ids=" ".join)
+def test_a_blank_reason_is_none(command: tuple[str, ...], call: Call) -> None:
+    code, out, err = call(*command, reason=" ")
+    assert (code, out) == (2, "")
+    assert err == "error: expected --reason TEXT, which the journal keeps, found none; say why\n"
 
 
 def test_an_alias_moved_by_plain_mlflow_calls_is_reported_by_the_next_command(call: Call) -> None:

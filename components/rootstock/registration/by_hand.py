@@ -43,8 +43,9 @@ def promote(
     the others are refused with what they found. A version that is champion already stays it, and nothing is written.
 
     Raises Refusal if the champion is another one, the version cannot be loaded or its gates did not pass (see ``approval.permit``),
-    InputError for an unknown version, BusyError if another command is at it too long.
+    InputError for an unknown version or a blank reason, BusyError if another command is at it too long.
     """
+    _expect_reason(reason)
     client, model = registry.tracking(workspace), registration.model
     known = reconcile(registration=registration, workspace=workspace)
     version = find_version(model, alias_or_version, workspace=workspace)
@@ -68,9 +69,10 @@ def promote(
 def rollback(*, registration: RegistrationParams, workspace: str, reason: str) -> Moved:
     """Make ``previous`` champion again after a load check. The champion before it keeps no alias.
 
-    Raises InputError if there is no version to go back to, as at a second rollback in a row; Refusal if it cannot be put to work
-    or the champion changed meanwhile. The champion stays then.
+    Raises InputError if there is no version to go back to, as at a second rollback in a row, or no reason; Refusal if it cannot be
+    put to work or the champion changed meanwhile. The champion stays then.
     """
+    _expect_reason(reason)
     client, model = registry.tracking(workspace), registration.model
     known = reconcile(registration=registration, workspace=workspace)
     if known.champion is None or known.previous is None or known.champion == known.previous:
@@ -86,3 +88,9 @@ def rollback(*, registration: RegistrationParams, workspace: str, reason: str) -
         facts = {"version": target.version, "rolled_back_from": known.champion, "reason": reason}
         entry = now.move(ROLLBACK, now.aliases.rolled_back(), facts, tags={known.champion: {MOVED_TAG: tag_text(reason)}})
         return Moved(known.champion, target.version, entry.number)
+
+
+def _expect_reason(reason: str) -> None:
+    """Raise InputError for a blank one, such as that of a variable which is not set: the journal keeps it for ever."""
+    if not reason.strip():
+        raise InputError("expected --reason TEXT, which the journal keeps, found none; say why")
