@@ -80,8 +80,8 @@ def main() -> None:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             _end(
-                f"{error.filename or 'a file'}: {error.strerror}; what is done is kept: free some space, mend permissions or choose "
-                "another folder, then run the same command again",
+                f"{error.filename or 'a file'}: {error.strerror}; what is done is kept: free some space or choose another folder, "
+                "then run the same command again",
                 StorageError.exit_code,
                 answer,
             )
