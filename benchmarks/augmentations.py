@@ -28,8 +28,9 @@ import pandas as pd
 import yaml
 from few_labels import BACKBONE, LOW_RANK, MAX_TOKENS, STEPS
 from rootstock.architecture import writer
-from rootstock.backbone import Encoder, load_encoder, new_encoder
+from rootstock.backbone import load_encoder, new_encoder
 from rootstock.data.demo_digits import SOURCE, TARGET, build_digits
+from rootstock.encoder import Encoder
 from rootstock.head import Head, log_probabilities
 from rootstock.paired import pair_of, score_interval
 from rootstock.part import FineTuneMethod, Modality, Rows, Start, parse_part

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from few_labels import METHODS
 from kept_runs import KeptRuns, recipe
-from rootstock.backbone import Encoder, locate, new_encoder
+from rootstock.backbone import locate, new_encoder
+from rootstock.encoder import Encoder
 from rootstock.finetuning.crossvalidate import take
 from rootstock.head import Head
 from rootstock.part import FineTuneMethod, Modality, Rows, Start, parse_part

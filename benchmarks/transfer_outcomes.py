@@ -25,7 +25,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from peft import LoraConfig, get_peft_model
-from rootstock.backbone import Encoder
+from rootstock.encoder import Encoder
 from rootstock.files import write_file, write_text
 from rootstock.finetuning.crossvalidate import Option, score_options, take
 from rootstock.finetuning.frozen_prefix import split_encoder

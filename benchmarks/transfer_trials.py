@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from rootstock.backbone import Encoder
+from rootstock.encoder import Encoder
 from rootstock.files import write_file, write_text
 from rootstock.finetuning.crossvalidate import Option, held_out_probabilities, row_losses, stratified_folds
 from rootstock.finetuning.trial import PROBE

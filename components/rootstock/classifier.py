@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, ValidationError
 
-from rootstock.backbone import Encoder, add_adapters, content_hash, load_encoder, locate
+from rootstock.backbone import add_adapters, content_hash, load_encoder, locate
 from rootstock.boosted import BoostedHead
+from rootstock.encoder import Encoder
 from rootstock.errors import BackboneError, DataError
 from rootstock.head import AnyHead, Head, log_probabilities
 from rootstock.part import Modality, parse_part

@@ -71,3 +71,8 @@ def unknown_name(kind: str, found: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(found), names, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     return f"unknown {kind} '{found}'; known: {', '.join(names) or 'none'}{hint}"
+
+
+def first_line(error: Exception) -> str:
+    """What another library says of an error, cut to a line that fits into one of ours."""
+    return str(error).partition("\n")[0][:200]

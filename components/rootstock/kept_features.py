@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rootstock import processes
-from rootstock.backbone import Encoder, Features
+from rootstock.encoder import Encoder, Features
 from rootstock.errors import DataError
 from rootstock.files import sha256_of_json, write_file
 

@@ -8,8 +8,9 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootstock.backbone import Encoder, Features, check_padding, content_hash, load_encoder, locate
+from rootstock.backbone import content_hash, load_encoder, locate
 from rootstock.classifier import input_hash, load_tuned_encoder, read_card
+from rootstock.encoder import Encoder, Features, check_padding
 from rootstock.errors import DataError
 from rootstock.files import sha256_of_json
 from rootstock.kept_features import embed_cached

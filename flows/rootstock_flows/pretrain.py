@@ -9,8 +9,9 @@ from typing import Any
 
 from rootstock import __version__
 from rootstock.architecture import writer
-from rootstock.backbone import Encoder, content_hash, load_encoder, locate
+from rootstock.backbone import content_hash, load_encoder, locate
 from rootstock.data.pretraining import PretrainingRows, pretraining_rows
+from rootstock.encoder import Encoder
 from rootstock.errors import InputError
 from rootstock.finetuning.pretrain import Examples, Pretrained, pretrain, pretraining_method, save_backbone
 from rootstock.params import Params

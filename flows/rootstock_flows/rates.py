@@ -125,7 +125,7 @@ def from_sample(stage: str, work: int, seconds_per_row: float) -> float:
 
 def measure_forward(inputs: Sequence[Any], params: Params) -> Forward:
     """How fast the first backbone embeds rows, by embedding up to 64 of ``inputs`` now; nothing is kept."""
-    from rootstock.backbone import Encoder
+    from rootstock.encoder import Encoder
 
     source = bare_encoder(
         params.backbone.name, params.data.modality, pooling=params.backbone.pooling, batch_rows=params.backbone.batch_rows,

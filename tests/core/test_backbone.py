@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from rootstock.backbone import Encoder, batch_tokens, batches, content_hash, load_encoder, locate, new_encoder, pool, pool_layers
+from rootstock.backbone import content_hash, load_encoder, locate, new_encoder
 from rootstock.data.image import Image
 from rootstock.data.text import Text
+from rootstock.encoder import Encoder, batch_tokens, batches, pool, pool_layers
 from rootstock.errors import BackboneError, DataError
 from rootstock.rows import bare_encoder, label_indices, read_split
 from safetensors.torch import load_file, save_file

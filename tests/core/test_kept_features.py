@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rootstock import kept_features
-from rootstock.backbone import Encoder, Features, load_encoder
+from rootstock.backbone import load_encoder
 from rootstock.data.text import Text
+from rootstock.encoder import Encoder, Features
 from rootstock.kept_features import embed_cached
 from rootstock.rows import bare_encoder
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as Pictures
-from rootstock.backbone import Encoder, load_encoder
+from rootstock.backbone import load_encoder
 from rootstock.data.image import Image
+from rootstock.encoder import Encoder
 from rootstock.errors import BackboneError
 from rootstock.rows import bare_encoder
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pictures
 from rootstock.architecture import write_small_bert, write_small_resnet, writer
-from rootstock.backbone import Encoder, content_hash, load_encoder
+from rootstock.backbone import content_hash, load_encoder
 from rootstock.data.image import Image
 from rootstock.data.text import Text
+from rootstock.encoder import Encoder
 from rootstock.errors import BackboneError, InputError, ParamsError
 from rootstock.finetuning.linear_probe import LinearProbe
 from rootstock.finetuning.pretrain import Examples, pretrain, pretraining_method, save_backbone

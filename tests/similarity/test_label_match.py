@@ -6,8 +6,9 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from rootstock.backbone import Encoder, load_encoder, locate
+from rootstock.backbone import load_encoder, locate
 from rootstock.data.text import Text
+from rootstock.encoder import Encoder
 from rootstock.similarity.label_match import PROMPTS, match_labels, rename_classes
 
 THRESHOLD = 0.75

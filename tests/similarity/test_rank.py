@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from rootstock.backbone import Encoder, content_hash, load_encoder
+from rootstock.backbone import content_hash, load_encoder
 from rootstock.classifier import input_hash
 from rootstock.data.text import Text
+from rootstock.encoder import Encoder
 from rootstock.errors import DataError
 from rootstock.files import sha256_of
 from rootstock.finetuning.save import Lineage, save_model

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rootstock.backbone import Encoder
 from rootstock.classifier import LABELS_FILE, Classifier, labels_json
+from rootstock.encoder import Encoder
 from rootstock.errors import BackboneError
 from rootstock.reload import LOADER_FILE
 

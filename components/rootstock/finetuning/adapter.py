@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
-from rootstock.backbone import Encoder
+from rootstock.encoder import Encoder
 from rootstock.errors import ParamsError
 from rootstock.finetuning.gradient import Adapted, GradientMethod
 from rootstock.finetuning.layers import layers_of

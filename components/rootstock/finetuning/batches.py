@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rootstock.backbone import Encoder
+    from rootstock.encoder import Encoder
     from rootstock.part import Rows
 
 #: Batches are cut from this many batches' worth of rows sorted by length: little padding, and still a random order.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rootstock.backbone import Encoder
+from rootstock.encoder import Encoder
 from rootstock.errors import ParamsError
 from rootstock.finetuning.gradient import Adapted, GradientMethod
 

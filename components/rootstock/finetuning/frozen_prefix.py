@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from rootstock import processes
-from rootstock.backbone import Encoder, token_mask
+from rootstock.encoder import Encoder, token_mask
 from rootstock.errors import RootstockError
 from rootstock.finetuning.hidden_states import ImageStates, Reached, TokenStates, hidden_states
 from rootstock.finetuning.layers import layers_of, place_of_layers

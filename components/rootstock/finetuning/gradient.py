@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from rootstock import processes
-from rootstock.backbone import Encoder
 from rootstock.classifier import input_hash
+from rootstock.encoder import Encoder
 from rootstock.errors import RootstockError
 from rootstock.files import sha256_of_json
 from rootstock.finetuning.augment import augmented, check_augmentations

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from rootstock.backbone import Encoder
+from rootstock.encoder import Encoder
 from rootstock.finetuning.gradient import Adapted, GradientMethod
 from rootstock.finetuning.layers import by_depth
 

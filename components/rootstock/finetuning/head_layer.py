@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rootstock.backbone import Encoder
+    from rootstock.encoder import Encoder
     from rootstock.part import Rows
 
 

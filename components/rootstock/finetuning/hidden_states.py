@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from rootstock import processes
-from rootstock.backbone import Encoder
+from rootstock.encoder import Encoder
 from rootstock.part import Rows
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from rootstock.backbone import Encoder
+from rootstock.encoder import Encoder
 from rootstock.errors import ParamsError
 from rootstock.finetuning.gradient import Adapted, GradientMethod
 from rootstock.finetuning.layers import layers_of

@@ -12,7 +12,7 @@ from rootstock.finetuning.training import Training
 from rootstock.part import Fitted, Rows
 
 if TYPE_CHECKING:
-    from rootstock.backbone import Encoder
+    from rootstock.encoder import Encoder
     from rootstock.head import Head
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rootstock.backbone import device
 
 if TYPE_CHECKING:
-    from rootstock.backbone import Encoder
+    from rootstock.encoder import Encoder
 
 TIMED_ROWS = 64
 #: In one batch all rows would be as long as the longest; among many, rows of a batch are of like length, as they are in small ones.

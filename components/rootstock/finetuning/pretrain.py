@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rootstock.backbone import Encoder
+from rootstock.encoder import Encoder
 from rootstock.errors import ParamsError
 from rootstock.files import new_folder, write_text
 from rootstock.head import log_probabilities

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rootstock.backbone import Encoder, locate, new_encoder
+from rootstock.backbone import locate, new_encoder
+from rootstock.encoder import Encoder
 from rootstock.errors import ParamsError
 from rootstock.files import write_file
 from rootstock.finetuning.crossvalidate import Option

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rootstock.backbone import Encoder
+    from rootstock.encoder import Encoder
 
 GRADIENT_NORM = 1.0
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rootstock.backbone import Encoder
+    from rootstock.encoder import Encoder
 
 #: Inverse penalties of the head on the target, the best for each trial: from "what the source taught" to "what the rows say".
 PROBE = LinearProbe(regularisations=(0.01, 0.1, 1.0, 10.0, 100.0))

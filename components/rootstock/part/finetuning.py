@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rootstock.backbone import Encoder
+    from rootstock.encoder import Encoder
     from rootstock.head import AnyHead, Head
 
 #: Unit of the setting of a method that is trained by epochs: its held-out losses make a learning curve.

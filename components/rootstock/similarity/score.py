@@ -6,8 +6,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootstock.backbone import Encoder, content_hash, locate, new_encoder
+from rootstock.backbone import content_hash, locate, new_encoder
 from rootstock.classifier import Classifier, input_hash, read_card, training_hashes
+from rootstock.encoder import Encoder
 from rootstock.errors import BackboneError, DataError
 from rootstock.files import sha256_of_json, sha256_of_source, write_text
 from rootstock.head import log_probabilities, logistic_head, scaled
