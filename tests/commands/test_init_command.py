@@ -18,12 +18,12 @@ def test_the_template_is_the_repositorys_params_file():
     assert TEMPLATE.read_text(encoding="utf-8") == PARAMS.read_text(encoding="utf-8"), f"run: cp params.yaml {TEMPLATE}"
 
 
-def test_only_names_and_sources_differ_from_the_template():
+def test_only_names_sources_and_that_all_labels_count_differ_from_the_template():
     written = yaml.safe_load(params_for("news", PARAMS.read_text(encoding="utf-8")))
     expected = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     expected["task"] = expected["data"]["target"] = "news"
     expected["registration"] |= {"model": "news", "experiment": "news"}
-    expected["data"]["sources"] = []
+    expected["data"] |= {"sources": [], "labelled_rows_per_class": None}
     assert written == expected
 
 

@@ -43,7 +43,7 @@ def command(name: str, as_json: bool) -> None:
 
 
 def params_for(task: str, template: str) -> str:
-    """The template with the task's own names; comments and every other value stay."""
+    """The template with the task's own names, and all of its labelled rows to learn from; comments and every other value stay."""
     import yaml
 
     task = yaml.safe_dump(task).splitlines()[0]  # in quotes where YAML would read a number, a date, or yes
@@ -52,6 +52,9 @@ def params_for(task: str, template: str) -> str:
             template, rf"^(\s*{key}:) \S+[^\S\n]*(?=#|$)", lambda match: f"{match[1]} {task}  ".ljust(len(match[0]))
         )
     template = re.sub(r"[^\S\n]+$", "", template, flags=re.MULTILINE)
+    template = _replace(
+        template, r"^(\s*labelled_rows_per_class:) \S+[^\S\n]*(?=#)", lambda match: f"{match[1]} null".ljust(len(match[0]))
+    )
     return _replace(template, r"^(\s*sources:) .*$", lambda match: f"{match[1]} []".ljust(33) + _SOURCES)
 
 
