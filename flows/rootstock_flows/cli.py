@@ -71,7 +71,7 @@ def main() -> None:
         _end("interrupted; the same command goes on where it stopped", INTERRUPTED, answer)
     except PermissionError as error:
         _end(
-            f"{error.filename or error}: {error.strerror}; ask who made it to open it to you, or call as that user",
+            f"{error.filename or error}: {error.strerror}; ask who made it to open it to you, then run the same command again",
             InputError.exit_code,
             answer,
         )

@@ -47,23 +47,37 @@ def test_training_beside_bfloat16_learns_the_same(toy, make_method, monkeypatch,
     assert all(value.dtype != torch.bfloat16 for value in half.encoder.model.state_dict().values())
 
 
-@pytest.mark.parametrize("architecture", ["DistilBert", "MPNet"])
-def test_a_backbone_that_mixes_what_is_frozen_with_what_is_trained_stays_in_single_precision(
-    toy, make_method, monkeypatch, architecture
-):
-    """DistilBERT is not cut above its frozen layers; MPNet is, and adds frozen places to what the trained layer reads."""
+def in_single_and_half(toy, make_method, model):
+    """Losses of training the last layer, as asked for in single precision and in bfloat16."""
+    encoder = replace(toy.encoder.load(), model=model.eval())
+    start = replace(toy.start, load=lambda: copy.deepcopy(encoder), states={})
+    return [
+        make_method["last_layers"]().fit(replace(start, bfloat16=bfloat16), toy.train, heldout=None, setting=None, seed=0).losses
+        for bfloat16 in (False, True)
+    ]
+
+
+SMALL = {
+    "vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
+    "max_position_embeddings": 40,
+}  # fmt: skip
+
+
+def test_a_backbone_that_mixes_what_is_frozen_with_what_is_trained_stays_in_single_precision(toy, make_method, monkeypatch):
+    """ELECTRA is not cut above its frozen layers where its embeddings are narrower than they are."""
     monkeypatch.setattr(gradient, "bfloat16_pays", lambda width: True)
     torch.manual_seed(0)
-    config = getattr(transformers, f"{architecture}Config")(
-        vocab_size=64, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=40
-    )
-    encoder = replace(toy.encoder.load(), model=getattr(transformers, f"{architecture}Model")(config).eval())
-    start = replace(toy.start, load=lambda: copy.deepcopy(encoder), states={})
-    single, half = (
-        make_method["last_layers"]().fit(replace(start, bfloat16=bfloat16), toy.train, heldout=None, setting=None, seed=0)
-        for bfloat16 in (False, True)
-    )
-    assert half.losses == single.losses
+    model = transformers.ElectraModel(transformers.ElectraConfig(**(SMALL | {"embedding_size": 8})))
+    single, half = in_single_and_half(toy, make_method, model)
+    assert half == single
+
+
+def test_a_backbone_that_adds_frozen_weights_to_what_a_trained_layer_reads_learns_the_same(toy, make_method, monkeypatch):
+    """MPNet adds places, which are frozen, to what every layer attends to."""
+    monkeypatch.setattr(gradient, "bfloat16_pays", lambda width: True)
+    torch.manual_seed(0)
+    single, half = in_single_and_half(toy, make_method, transformers.MPNetModel(transformers.MPNetConfig(**SMALL)))
+    assert half == pytest.approx(single, rel=1e-4)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])
