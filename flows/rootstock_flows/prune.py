@@ -50,7 +50,8 @@ def prune(params: Params, *, days: float, now: float, dry: bool) -> tuple[Prunab
     """
     workspace = Path(params.workspace)
     with contextlib.ExitStack() as nothing_runs:
-        for task in () if dry else sorted({params.task, *(document["task"] for document in _documents(workspace).values())}):
+        tasks = {params.task, *(str(document.get("task", params.task)) for document in _documents(workspace).values())}
+        for task in () if dry else sorted(tasks):
             nothing_runs.enter_context(only_run(task, params.workspace))
         found = tuple(prunable(params, before=now - days * SECONDS_A_DAY))
         for each in () if dry else found:
@@ -65,9 +66,10 @@ def prunable(params: Params, *, before: float) -> Iterator[Prunable]:
     needed = _needed(params, before=before)
     stages = (path for path in sorted(workspace.glob(f"{STAGES}/*/*")) if path.relative_to(workspace).parts[1:] not in needed)
     cached = (path for name in CACHES for path in sorted(workspace.glob(f"{name}/*")))
-    left = (path for name in WRITTEN_TO for path in sorted(workspace.glob(f"{name}/**/*")) if LEFT.fullmatch(path.name))
+    written = (workspace.glob("*"), *(workspace.glob(f"{name}/**/*") for name in WRITTEN_TO))
+    left = (path for paths in written for path in sorted(paths) if LEFT.fullmatch(path.name))
     found: list[Path] = []
-    for path in (*stages, *cached, *left, *workspace.glob("tmp*")):
+    for path in (*stages, *cached, *left):
         files = [each for each in (path, *path.rglob("*")) if each.is_file() and not each.is_symlink()]
         used = max([path.stat().st_mtime, *(max(each.stat().st_atime, each.stat().st_mtime) for each in files)])
         if used < before and not any(path.is_relative_to(above) for above in found):

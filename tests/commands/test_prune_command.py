@@ -87,8 +87,12 @@ def test_kept_features_that_were_read_since_stay(write):
 def test_what_a_killed_command_left_is_removed_and_the_data_registry_is_left_alone(write):
     write("predictions/news/1/.20260101.parquet.ab12cd_9.parquet", days=40)
     write("stages/tune/old/.model.abcdefgh/weights", days=40)
-    others = [write(name, days=40) for name in ("data/.git/tmpabcdefgh", "predictions/news/1/kept.parquet", "reports/old.html")]
-    assert removed() == {"predictions/news/1/.20260101.parquet.ab12cd_9.parquet", "stages/tune/old"}
+    write("tmpabcdefgh/model/weights", days=40)
+    others = [
+        write(name, days=40)
+        for name in ("tmp-of-somebody", "data/.git/tmpabcdefgh", "predictions/news/1/kept.parquet", "reports/old.html")
+    ]
+    assert removed() == {"predictions/news/1/.20260101.parquet.ab12cd_9.parquet", "stages/tune/old", "tmpabcdefgh"}
     assert all(other.exists() for other in others)
 
 

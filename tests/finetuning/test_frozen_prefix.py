@@ -36,6 +36,11 @@ def test_prefix_and_suffix_give_what_the_whole_gives(toy, steady):
     assert np.abs(suffix.embed(states.inputs) - steady.embed(toy.train.inputs)).max() < 2e-3  # half precision between the layers
 
 
+def test_a_backbone_that_never_comes_to_the_cut_is_refused(toy, steady):
+    with pytest.raises(TypeError, match="never came to the cut"):
+        hidden_states.hidden_states(steady, toy.train.inputs[:2])
+
+
 def test_the_hidden_states_hold_no_padding(toy, steady):
     states = through_prefix(split_encoder(steady, 1, toy.train.inputs)[0], toy.train, label="x")
     tokens = [len(steady.processor(text)["input_ids"]) for text in toy.train.inputs]

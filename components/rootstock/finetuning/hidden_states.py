@@ -81,6 +81,8 @@ def hidden_states(prefix: Encoder, inputs: Sequence[Any]) -> list[NDArray[np.flo
         prefix.model(**tensors)
     except Reached as reached:
         hidden = reached.states.half().cpu().numpy()
+    else:
+        raise TypeError("expected a backbone that goes through its layers in turn, found one that never came to the cut")
     if "attention_mask" not in tensors:
         return list(hidden)
     lengths = tensors["attention_mask"].sum(dim=1).tolist()
@@ -122,10 +124,10 @@ def _computed(prefix: Encoder, inputs: Sequence[Any], label: str) -> list[NDArra
     """
     if not inputs:
         return []
-    found = None
-    if Path(OPEN_FILES.format(os.getpid())).is_dir():
-        found = _computed_by(processes.count(), prefix, inputs, label)
-    found = found or _computed_by(1, prefix, inputs, label)
+    count = processes.count() if Path(OPEN_FILES.format(os.getpid())).is_dir() else 1
+    found = _computed_by(count, prefix, inputs, label)
+    if found is None and count > 1:
+        found = _computed_by(1, prefix, inputs, label)
     if found is None:
         raise OSError("hidden states were written and cannot be read")
     return [found[index] for index in range(len(inputs))]
