@@ -10,9 +10,9 @@ from PIL import Image as Pictures
 from rootstock.data.image import Image
 from rootstock.errors import DataError
 from rootstock.export import loader
-from rootstock.pictures import flattened
+from rootstock.pictures import ending_of, flattened, kept_bytes, thumbnail
 from rootstock.registration import standalone
-from rootstock.table import png_bytes, read_image_folder
+from rootstock.table import read_image_folder
 
 SIDE = 6
 #: A black stroke on nothing, as icons and sketches are kept.
@@ -43,7 +43,7 @@ DEEP = {
 def test_what_is_transparent_is_white_wherever_it_is_opened(kind):
     content = transparent()[kind]
     expected = np.where(STROKE[..., 3] > 0, -1.0, 1.0)
-    for data in (content, png_bytes(content)):
+    for data in (content, kept_bytes(content, most_pixels=None)):
         seen = Image(side=SIDE).tensors([data], {})["pixel_values"][0, 0].numpy()
         np.testing.assert_allclose(seen, expected, atol=0.02)
         for opened in (standalone.opened, loader.opened):
@@ -58,17 +58,87 @@ def test_a_photograph_is_turned_as_its_camera_says_wherever_it_is_opened(kind):
     content = io.BytesIO()
     upright.rotate(90).save(content, format=kind, exif=sideways)
     expected = np.where(np.arange(SIDE) < SIDE // 2, -1.0, 1.0)[:, None].repeat(SIDE, axis=1)
-    for data in (content.getvalue(), png_bytes(content.getvalue())):
+    for data in (content.getvalue(), kept_bytes(content.getvalue(), most_pixels=None)):
         seen = Image(side=SIDE).tensors([data], {})["pixel_values"][0, 0].numpy()
         np.testing.assert_allclose(seen, expected, atol=0.2)
         for opened in (standalone.opened, loader.opened):
             np.testing.assert_allclose(np.asarray(opened(data))[..., 0] / 127.5 - 1, expected, atol=0.2)
 
 
+def photograph(side: int = 64, *, turned: int | None = None, mode: str = "RGB") -> bytes:
+    """Wider than it is high, brighter to the right; lying where a camera was."""
+    grey = np.tile(np.linspace(0, 250, side).astype(np.uint8), (side // 2, 1))
+    picture, exif, stream = Pictures.fromarray(grey).convert(mode), Pictures.Exif(), io.BytesIO()
+    if turned is not None:
+        exif[0x0112] = turned
+    picture.save(stream, format="JPEG", quality=95, exif=exif)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(("turned", "mode"), [(None, "RGB"), (6, "RGB"), (None, "L")])
+def test_a_photograph_of_few_pixels_is_kept_byte_for_byte(turned, mode):
+    content = photograph(turned=turned, mode=mode)
+    assert kept_bytes(content, most_pixels=None) is content
+    assert kept_bytes(content, most_pixels=64 * 32) is content
+    assert ending_of(content) == ".jpg"
+
+
+def test_a_photograph_of_four_inks_becomes_a_png_of_what_is_seen():
+    kept = kept_bytes(photograph(mode="CMYK"), most_pixels=None)
+    assert ending_of(kept) == ".png"
+    np.testing.assert_array_equal(
+        np.asarray(Pictures.open(io.BytesIO(kept))), np.asarray(Pictures.open(io.BytesIO(photograph(mode="CMYK"))).convert("RGB"))
+    )
+
+
+@pytest.mark.parametrize("most", [1, 7, 100, 64 * 32 - 1])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_larger_picture_is_scaled_to_no_more_pixels_in_its_own_format(kind, most):
+    content = photograph() if kind == "JPEG" else encoded(Pictures.open(io.BytesIO(photograph())))
+    scaled = Pictures.open(io.BytesIO(kept_bytes(content, most_pixels=most)))
+    assert scaled.format == kind
+    assert scaled.width * scaled.height <= most
+    if most >= 100:
+        assert scaled.width * scaled.height > 0.8 * most
+
+
+def test_a_photograph_that_is_scaled_stands_upright_without_its_cameras_notes():
+    scaled = Pictures.open(io.BytesIO(kept_bytes(photograph(turned=6), most_pixels=512)))
+    assert scaled.size == (16, 32)
+    assert not scaled.getexif()
+    rows = np.asarray(scaled.convert("L")).mean(axis=1)
+    assert rows[-1] > rows[0] + 200  # a quarter clockwise: what lay to the right is below
+
+
+def test_a_backbone_sees_in_a_scaled_photograph_what_it_sees_in_the_whole_one():
+    content = photograph(800)
+    seen = Image(side=16).tensors([content, kept_bytes(content, most_pixels=10_000)], {})["pixel_values"].numpy()
+    np.testing.assert_allclose(seen[0], seen[1], atol=0.03)  # of values in -1..1, a step of 8 bits being 0.008
+
+
+def test_what_is_transparent_is_white_in_a_scaled_picture_too():
+    content = encoded(Pictures.fromarray(STROKE, "RGBA").resize((60, 60), Pictures.Resampling.NEAREST))
+    scaled = np.asarray(Pictures.open(io.BytesIO(kept_bytes(content, most_pixels=36))).convert("L"))
+    np.testing.assert_allclose(scaled, np.where(STROKE[..., 3] > 0, 0, 255), atol=40)
+
+
+@pytest.mark.parametrize("most", [None, 100])
+def test_a_photograph_that_is_cut_short_is_refused_whether_or_not_it_is_scaled(most):
+    with pytest.raises(ValueError, match="truncated"):
+        kept_bytes(photograph(400)[:-900], most_pixels=most)
+
+
+def test_a_thumbnail_is_a_small_photograph_of_what_is_seen():
+    small = thumbnail(encoded(Pictures.fromarray(STROKE, "RGBA").resize((600, 300), Pictures.Resampling.NEAREST)), most_pixels=5000)
+    picture = Pictures.open(io.BytesIO(small))
+    assert (picture.format, picture.size) == ("JPEG", (100, 50))
+    assert np.asarray(picture.convert("L"))[0, 0] > 250
+
+
 def test_an_opaque_picture_stays_as_it_is():
     picture = Pictures.new("RGB", (3, 2), (1, 2, 3))
     assert flattened(picture) is picture
-    assert png_bytes(encoded(picture)) == encoded(picture)
+    assert kept_bytes(encoded(picture), most_pixels=None) == encoded(picture)
     alpha = Pictures.new("RGBA", (3, 2), (1, 2, 3, 255))
     np.testing.assert_array_equal(np.asarray(flattened(alpha).convert("RGB")), np.asarray(picture))
 
@@ -76,7 +146,7 @@ def test_an_opaque_picture_stays_as_it_is():
 @pytest.mark.parametrize("mode", list(DEEP))
 def test_more_than_8_bits_are_refused_rather_than_cut_off(mode, tmp_path):
     with pytest.raises(ValueError, match="more than 8 bits a channel: scale its values to 0 to 255"):
-        png_bytes(DEEP[mode])
+        kept_bytes(DEEP[mode], most_pixels=None)
     with pytest.raises(DataError, match=rf"image 0: expected the bytes of an image, found mode {mode}"):
         Image(side=SIDE).tensors([DEEP[mode]], {})
     for opened in (standalone.opened, loader.opened):
@@ -84,7 +154,7 @@ def test_more_than_8_bits_are_refused_rather_than_cut_off(mode, tmp_path):
             opened(DEEP[mode])
     (tmp_path / f"deep.{'tif' if mode == 'F' else 'png'}").write_bytes(DEEP[mode])
     with pytest.raises(DataError, match=r"deep.*cannot be decoded \(mode .*more than 8 bits"):
-        read_image_folder(tmp_path)
+        read_image_folder(tmp_path, most_pixels=None)
 
 
 def test_a_linked_folder_is_read_like_any_other_and_a_link_upwards_is_not(tmp_path):
@@ -95,7 +165,7 @@ def test_a_linked_folder_is_read_like_any_other_and_a_link_upwards_is_not(tmp_pa
     (pictures / "c").symlink_to(real)
     (pictures / "a" / "up").symlink_to(pictures)
     (pictures / "gone").symlink_to(tmp_path / "nothing")
-    assert list(read_image_folder(pictures)["id"]) == ["a/1.png", "c/1.png"]
+    assert list(read_image_folder(pictures, most_pixels=None)["id"]) == ["a/1.png", "c/1.png"]
 
 
 def test_hidden_images_are_left_alone_when_a_folder_is_read(tmp_path):
@@ -103,4 +173,4 @@ def test_hidden_images_are_left_alone_when_a_folder_is_read(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(encoded(Pictures.new("L", (2, 2))))
     (tmp_path / "a" / "._1.png").write_bytes(b"\0\5\x16\7")
-    assert list(read_image_folder(tmp_path)["id"]) == ["a/1.png"]
+    assert list(read_image_folder(tmp_path, most_pixels=None)["id"]) == ["a/1.png"]

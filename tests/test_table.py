@@ -130,7 +130,7 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
 
 def test_a_folder_without_images_and_a_broken_image_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"expected images .* found none"):
-        read_image_folder(tmp_path)
+        read_image_folder(tmp_path, most_pixels=None)
     (tmp_path / "a.png").write_bytes(b"\x89PNG no")
     with pytest.raises(InputError, match=r"a.png: expected an image, found one that cannot be decoded .* the only one of 1 here"):
-        read_image_folder(tmp_path)
+        read_image_folder(tmp_path, most_pixels=None)

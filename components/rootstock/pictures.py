@@ -1,7 +1,11 @@
-"""What a viewer shows of an image file: the one way in which all that reads pixels opens one."""
+"""What a viewer shows of an image file: the one way in which all that reads pixels opens one, and what of a file is kept."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +15,13 @@ if TYPE_CHECKING:
 DEEP_MODES = ("I", "F")
 #: Exif's tag that says how a camera was held, and its values other than upright.
 ORIENTATION, TURNED = 0x0112, range(2, 9)
+#: Formats that Pillow gives a photograph, alone or with smaller ones behind it, as telephones write it.
+PHOTOGRAPHS = ("JPEG", "MPO")
+JPEG_START = b"\xff\xd8"
+#: Of a photograph that is scaled down, above which a file grows and shows no more; and of what is only looked at.
+KEPT_QUALITY, SHOWN_QUALITY = 95, 80
+#: Modes that are kept, and scaled first of all: of a photograph no more is decoded then than is needed.
+PLAIN_MODES = ("L", "RGB")
 
 
 def flattened(picture: Image) -> Image:
@@ -28,3 +39,63 @@ def flattened(picture: Image) -> Image:
         return picture
     picture = picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+
+
+def kept_bytes(content: bytes, *, most_pixels: int | None) -> bytes:
+    """What is kept of an image file: a photograph (JPEG) as it is, and a PNG that is upright and opaque; of others a PNG of what
+    is seen.
+
+    What has more than ``most_pixels`` is scaled down to them, turned as its camera says: a photograph to a photograph without
+    what a camera wrote beside it. Raises ValueError saying why a file cannot be read: empty, cut short, damaged, no image, larger
+    than Pillow thinks safe, more than 8 bits a channel.
+    """
+    with _open(content) as image:
+        is_photograph = image.format in PHOTOGRAPHS
+        if most_pixels is not None and image.width * image.height > most_pixels:
+            return _written(_scaled(image, most_pixels), "JPEG" if is_photograph else "PNG", quality=KEPT_QUALITY)
+        image.load()
+        seen = flattened(image)
+        if (is_photograph and image.mode in PLAIN_MODES) or (seen is image and image.format == "PNG"):
+            return content
+        return _written(seen.convert("RGB"), "PNG")
+
+
+def thumbnail(content: bytes, *, most_pixels: int) -> bytes:
+    """A small JPEG of what is seen, for people to look at. Raises ValueError like ``kept_bytes``."""
+    with _open(content) as image:
+        return _written(_scaled(image, most_pixels).convert("RGB"), "JPEG", quality=SHOWN_QUALITY)
+
+
+def ending_of(content: bytes) -> str:
+    """Of a file with the bytes that were kept of an image."""
+    return ".jpg" if content.startswith(JPEG_START) else ".png"
+
+
+@contextlib.contextmanager
+def _open(content: bytes) -> Iterator[Image]:
+    from PIL import Image, UnidentifiedImageError
+
+    if not content:
+        raise ValueError("0 bytes")
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            yield image
+    except UnidentifiedImageError as error:  # its own text holds the address of a buffer
+        raise ValueError(f"no image, or cut short: {len(content)} bytes") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _scaled(image: Image, most_pixels: int) -> Image:
+    """What is seen, in a plain mode, of no more pixels than that."""
+    picture: Image = image if image.mode in PLAIN_MODES and not image.has_transparency_data else flattened(image).convert("RGB")
+    factor = min(1.0, math.sqrt(most_pixels / (picture.width * picture.height)))
+    width, height = (max(1, math.floor(side * factor)) for side in picture.size)
+    picture.thumbnail((width, height))
+    return flattened(picture)
+
+
+def _written(picture: Image, kind: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format=kind, **(options | {"subsampling": 0} if kind == "JPEG" else {}))
+    return buffer.getvalue()

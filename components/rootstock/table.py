@@ -11,13 +11,14 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rootstock.errors import DataError
 from rootstock.files import read_utf8, write_file
-from rootstock.pictures import flattened
+from rootstock.pictures import kept_bytes
+from rootstock.threads import cores, in_threads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,33 +116,34 @@ def check_output(path: Path) -> None:
         raise DataError(f"{path}: expected a folder to write in, found that {above} is a file; choose another place")
 
 
-def read_image_folder(folder: Path) -> pd.DataFrame:
-    """Images under a folder, sorted by path: ``id`` (relative path with ``/``) and ``input`` (the bytes of a PNG image).
+def image_files(folder: Path) -> dict[str, Path]:
+    """Images under a folder by their relative path with ``/``, sorted.
 
-    A first folder level, where there is one, can be had from ``id``. Other files are left alone, and so is what is hidden: viewers,
-    notebooks and archivers leave images of their own. Raises DataError for a missing folder, one without images, and one with
-    images that cannot be decoded: it counts them and names the first ones.
+    Other files are left alone, and so is what is hidden: viewers, notebooks and archivers leave images of their own. Raises
+    DataError for a missing folder and one without images.
     """
-    import pandas as pd
-    from tqdm import tqdm
-
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
         raise DataError(f"{folder}: expected a folder of images, found {found}; check the path")
     paths = sorted(path for path in _files(folder) if path.suffix.lower() in IMAGE_ENDINGS)
     if not paths:
         raise DataError(f"{folder}: expected images ({', '.join(IMAGE_ENDINGS)}), found none")
-    inputs: dict[str, bytes] = {}
-    broken: dict[str, str] = {}
-    for path in tqdm(paths, desc="reading images", disable=None, leave=False, file=sys.stderr):
-        name = path.relative_to(folder).as_posix()
-        try:
-            inputs[name] = png_bytes(path.read_bytes())
-        except ValueError as error:
-            broken[name] = str(error)
-    if broken:
-        raise _told(broken, len(paths), folder)
-    return pd.DataFrame({"id": list(inputs), "input": list(inputs.values())})
+    return {path.relative_to(folder).as_posix(): path for path in paths}
+
+
+def read_image_folder(folder: Path, *, most_pixels: int | None) -> pd.DataFrame:
+    """Images under a folder: ``id`` (relative path with ``/``) and ``input`` (the bytes that are kept of it, see ``kept_bytes``).
+
+    A first folder level, where there is one, can be had from ``id``. Raises DataError like ``image_files``, and where images cannot
+    be decoded: it counts them and names the first ones.
+    """
+    import pandas as pd
+
+    paths = image_files(folder)
+    names, inputs = list(paths), read_images(list(paths.values()), most_pixels=most_pixels)
+    if broken := {name: str(found) for name, found in zip(names, inputs, strict=True) if isinstance(found, ValueError)}:
+        raise undecodable(broken, len(paths), folder)
+    return pd.DataFrame({"id": names, "input": inputs})
 
 
 def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
@@ -156,40 +158,35 @@ def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
             yield path
 
 
-def png_bytes(content: bytes) -> bytes:
-    """An image file's content as a PNG, turned as its camera says, on white: an upright opaque PNG stays as it is, byte for byte.
+def read_images(cells: Sequence[Any], *, most_pixels: int | None) -> list[bytes | ValueError]:
+    """What is kept of the image in each cell (see ``image_in``), or why there is none; read side by side."""
+    from tqdm import tqdm
 
-    Raises ValueError saying why it cannot be read: empty, cut short, damaged, no image, larger than Pillow thinks safe, more than 8
-    bits a channel.
-    """
-    from PIL import Image, UnidentifiedImageError
+    def read(cell: Any) -> bytes | ValueError:
+        try:
+            return image_in(cell, most_pixels=most_pixels)
+        except ValueError as error:
+            return error
 
-    if not content:
-        raise ValueError("0 bytes")
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            seen = flattened(image)
-            if seen is image and image.format == "PNG":
-                return content
-            buffer = io.BytesIO()
-            seen.convert("RGB").save(buffer, format="PNG")
-            return buffer.getvalue()
-    except UnidentifiedImageError as error:  # its own text holds the address of a buffer
-        raise ValueError(f"no image, or cut short: {len(content)} bytes") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(str(error)) from error
+    found = in_threads(read, cells, threads=cores())
+    return list(tqdm(found, desc="reading images", total=len(cells), disable=None, leave=False, file=sys.stderr))
 
 
-def image_in(cell: Any) -> bytes:
-    """The image in a cell as a PNG (see ``png_bytes``): a file's bytes, or a mapping that holds them, as tables of the hub do.
+def image_in(cell: Any, *, most_pixels: int | None) -> bytes:
+    """What is kept (see ``kept_bytes``) of the image in a cell: a file's path or bytes, or a mapping that holds them, as tables of
+    the hub do.
 
     Raises ValueError saying why there is none.
     """
     content = cell.get("bytes") if isinstance(cell, dict) else cell
+    if isinstance(content, Path):
+        try:
+            content = content.read_bytes()
+        except OSError as error:
+            raise ValueError(error.strerror or str(error)) from error
     if not isinstance(content, bytes):
         raise ValueError(f"{'none' if is_missing(content) else type(content).__name__}, not a file's bytes")
-    return png_bytes(content)
+    return kept_bytes(content, most_pixels=most_pixels)
 
 
 def is_missing(cell: Any) -> bool:
@@ -307,7 +304,7 @@ def _has_lone_surrogate(row: dict[str, Any]) -> bool:
     return False
 
 
-def _told(broken: dict[str, str], images: int, folder: Path) -> DataError:
+def undecodable(broken: dict[str, str], images: int, folder: Path) -> DataError:
     """One line that counts the images that cannot be read, and names the first of them with the reason."""
     if len(broken) == 1:
         name, reason = next(iter(broken.items()))

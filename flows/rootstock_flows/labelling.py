@@ -19,7 +19,8 @@ from rootstock.files import storage_errors, write_file
 from rootstock.labelling.choose_rows import ChosenRows, check_pool, choose_rows, different_rows, kept_for_chance, sheet_of
 from rootstock.monitoring.prediction_log import PredictionLog
 from rootstock.part import Pool
-from rootstock.table import png_bytes, read_table, write_table
+from rootstock.pictures import ending_of
+from rootstock.table import image_in, read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,7 +86,8 @@ def ask_for_labels(
     )
     filled = sheet_of(found, choice)
     if images is not None:
-        names = [f"{images.name}/{name}.png" for name in content_ids(filled["input"])]
+        named = zip(content_ids(filled["input"]), filled["input"], strict=True)
+        names = [f"{images.name}/{name}{ending_of(content)}" for name, content in named]
         _write_images(images, dict(zip(names, filled["input"], strict=True)))
         filled = filled.assign(input=names)
     write_table(filled, sheet)
@@ -113,7 +115,8 @@ def _take_labels(params: Params, sheet: Path, *, new_labels: bool) -> tuple[Data
     """Raises NewestMoved if there is a newer version than the one that the labels were added to."""
     revision, frame = _newest(params)
     table = read_table(sheet)
-    read = partial(_image, folder=sheet.parent) if params.data.modality.name == "image" else partial(_text_of, data=params.data)
+    image = partial(_image, folder=sheet.parent, most_pixels=params.data.max_pixels)
+    read = image if params.data.modality.name == "image" else partial(_text_of, data=params.data)
     changed, added = add_labels(frame, table, where=sheet, read_input=read, new_labels=new_labels)
     if not added.labelled and not added.added:
         return revision, added
@@ -144,11 +147,11 @@ def _write_images(folder: Path, images: dict[str, bytes]) -> None:
         raise
 
 
-def _image(cell: Any, place: str, *, folder: Path) -> bytes:
+def _image(cell: Any, place: str, *, folder: Path, most_pixels: int | None) -> bytes:
     path = folder / str(cell)
     try:
-        return png_bytes(path.read_bytes())
-    except (OSError, ValueError) as error:
+        return image_in(path, most_pixels=most_pixels)
+    except ValueError as error:
         said = f"{place}: expected an image at {path}, found none that can be read ({error}); put it back where it was"
         raise DataError(said) from error
 

@@ -13,6 +13,7 @@ from rootstock.data import raw
 from rootstock.data.read import NAMED_ROWS, read_dataset
 from rootstock.errors import DataError
 from rootstock.monitoring.predict import read_inputs
+from rootstock.pictures import flattened
 
 GOOD = [("one good match", "sports"), ("a late goal", "sports"), ("shares fell", "money"), ("rates rise", "money")]
 
@@ -302,7 +303,14 @@ def test_a_photograph_is_turned_as_its_camera_says(tmp_path, data_params):
     exif[0x0112] = 6
     lying.save(tmp_path / "cat" / "lying.jpg", exif=exif)
     frame = read_dataset(tmp_path, data=data_params(**IMAGE))
-    assert (2, 4) in {Image.open(io.BytesIO(content)).size for content in frame["input"]}
+    assert (2, 4) in {flattened(Image.open(io.BytesIO(content))).size for content in frame["input"]}
+
+
+def test_images_of_more_pixels_are_scaled_down_when_they_are_read(tmp_path, data_params):
+    image_folder(tmp_path)
+    Image.new("RGB", (40, 20)).save(tmp_path / "cat" / "wide.jpg")
+    frame = read_dataset(tmp_path, data=data_params(**IMAGE, max_pixels=200))
+    assert sorted(Image.open(io.BytesIO(content)).size for content in frame["input"]) == [(4, 4)] * 4 + [(20, 10)]
 
 
 def test_an_image_outside_a_class_folder(tmp_path, data_params):

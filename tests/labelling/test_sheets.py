@@ -25,9 +25,9 @@ from rootstock_flows.labelling import ask_for_labels, rows_without_label, take_l
 SHEET = Path("sheet.csv")
 
 
-def png(shade: int) -> bytes:
+def png(shade: int, *, kind: str = "PNG") -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(np.full((4, 4), shade, dtype=np.uint8)).save(buffer, format="PNG")
+    Image.fromarray(np.full((4, 4), shade, dtype=np.uint8)).save(buffer, format=kind)
     return buffer.getvalue()
 
 
@@ -141,6 +141,14 @@ def test_what_people_are_shown_of_images_is_what_they_label(images):
         assert Path(path).read_bytes() == rows[name]
     _, added = take_labels(images, SHEET, new_labels=False)
     assert (added.labelled, added.added) == (4, 0)
+
+
+def test_photographs_are_shown_as_photographs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    params = project(tmp_path, [png(20 * n, kind="PNG" if n < 8 else "JPEG") for n in range(12)], modality="image")
+    ask_for_labels(params, SHEET, rows=7, sample=0, batch=None, predict=unsure_of_last)
+    kinds = {(Path(path).suffix, Image.open(path).format) for path in fill_in("b")["input"]}
+    assert kinds == {(".jpg", "JPEG"), (".png", "PNG")}
 
 
 def test_an_image_from_elsewhere_comes_from_the_folder_beside_the_sheet(images):

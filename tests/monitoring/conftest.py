@@ -90,6 +90,7 @@ def data_params() -> DataParams:
             "test_rows": None,
             "source_rows": None,
             "max_characters": 20000,
+            "max_pixels": None,
             "contamination_similarity": None,
         }
     )

@@ -15,7 +15,8 @@ from rootstock.monitoring import predict as module
 from rootstock.monitoring.predict import PredictedFile, predict_file, read_inputs
 from rootstock.monitoring.prediction_log import PredictionLog
 from rootstock.params import DataParams
-from rootstock.table import png_bytes, read_table
+from rootstock.pictures import kept_bytes
+from rootstock.table import read_table
 
 LABELS = ("high", "low", "middle")
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -107,7 +108,7 @@ def test_a_folder_of_images_is_read_by_path(ask: Callable[..., PredictedFile], d
     rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert [row["id"] for row in rows] == ["deep/a.jpg", "deep/b.png"]
     logged = PredictionLog.of(".rootstock", "docs").read_window(version="3", rows=2).rows
-    assert Image.open(io.BytesIO(logged["input"][0])).format == "PNG"
+    assert [Image.open(io.BytesIO(content)).format for content in logged["input"]] == ["JPEG", "PNG"]
 
 
 def test_an_image_in_a_table_is_the_one_that_data_add_makes_of_it(
@@ -121,8 +122,11 @@ def test_an_image_in_a_table_is_the_one_that_data_add_makes_of_it(
     pd.DataFrame({"text": [content]}).to_parquet("bytes.parquet")
     pd.DataFrame({"text": [{"bytes": content, "path": "a.jpg"}]}).to_parquet("hub.parquet")
     for name in ("bytes", "hub"):
-        assert list(read_inputs(Path(f"{name}.parquet"), images)["input"]) == [png_bytes(content)]
-    assert Image.open(io.BytesIO(png_bytes(content))).size == (4, 6)
+        assert list(read_inputs(Path(f"{name}.parquet"), images)["input"]) == [kept_bytes(content, most_pixels=None)]
+    small = DataParams.model_validate(images.model_dump() | {"max_pixels": 6})
+    (scaled,) = read_inputs(Path("bytes.parquet"), small)["input"]
+    assert scaled == kept_bytes(content, most_pixels=6)
+    assert Image.open(io.BytesIO(scaled)).size == (2, 3)
 
 
 def test_an_image_in_a_table_that_cannot_be_decoded_is_told_before_a_model_is_loaded(

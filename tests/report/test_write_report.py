@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from rootstock.errors import DataError
 from rootstock.files import sha256_of
 from rootstock.records import Incumbent
+from rootstock.report.predictions import SHOWN_IMAGE_BYTES
 from rootstock.report.write import SECTIONS, SHOWN_MISTAKES, SHOWN_ROWS, write_report
 
 
@@ -129,6 +134,17 @@ def test_small_pictures_are_shown_from_the_page_itself(build_run, parse, tmp_pat
     images = parse(tmp_path / "report.html").named("img")
     assert len(images) == SHOWN_MISTAKES + SHOWN_ROWS
     assert all(image["src"].startswith("data:image/png;base64,iVBORw0KGgo") for image in images)
+
+
+def test_large_pictures_are_shown_small(build_run, parse, tmp_path: Path) -> None:
+    noise, stream = np.random.default_rng(0).integers(0, 255, (300, 400, 3)).astype(np.uint8), io.BytesIO()
+    Image.fromarray(noise).save(stream, format="JPEG", quality=95)
+    assert len(stream.getvalue()) > SHOWN_IMAGE_BYTES
+    write_report(build_run(inputs=lambda row: stream.getvalue()), task="photographs", folder=tmp_path)
+    for image in parse(tmp_path / "report.html").named("img"):
+        kind, _, data = image["src"].partition(",")
+        assert kind == "data:image/jpeg;base64"
+        assert Image.open(io.BytesIO(base64.b64decode(data))).size == (200, 150)
 
 
 def test_bytes_that_are_no_picture_are_named_by_size(build_run, parse, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ PROBE_SIDE = 32
 
 
 class Image(Modality):
-    """One image a row, as the bytes of a PNG; a backbone sees it at ``side`` x ``side`` pixels."""
+    """One image a row, as the bytes of a PNG or JPEG; a backbone sees it at ``side`` x ``side`` pixels."""
 
     name: Literal["image"] = "image"
     side: Annotated[int, Field(ge=1)]

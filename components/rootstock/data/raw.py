@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rootstock.data.arrays import ARRAYS_ENDING, read_image_arrays
 from rootstock.errors import DataError, InputError, RootstockError, ServiceError
 from rootstock.files import read_utf8
-from rootstock.table import SEPARATORS, read_image_folder, read_table
+from rootstock.table import SEPARATORS, image_files, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,19 +98,21 @@ def _line(path: Path, row: int) -> str:
 
 
 def _from_folder(folder: Path) -> Raw:
-    frame = read_image_folder(folder)
-    steps = [name.split("/") for name in frame["id"]]
+    import pandas as pd
+
+    paths = image_files(folder)
+    names = list(paths)
+    steps = [name.split("/") for name in names]
     nested = any(len(step) == 3 and step[0] in DECLARED_SPLITS for step in steps)
     has_splits = nested or {step[0] for step in steps} == set(DECLARED_SPLITS)
-    if wrong := [name for name, step in zip(frame["id"], steps, strict=True) if not _is_in_class(step, has_splits=has_splits)]:
+    if wrong := [name for name, step in zip(names, steps, strict=True) if not _is_in_class(step, has_splits=has_splits)]:
         raise DataError(
             f"{folder}: expected all images as CLASS/IMAGE, or all as train/CLASS/IMAGE and test/CLASS/IMAGE, found {wrong[0]}; "
             "move it into a folder named after its class"
         )
-    rows = frame.assign(label=[step[-2] for step in steps])
+    rows = pd.DataFrame({"input": list(paths.values()), "label": [step[-2] for step in steps]})
     if has_splits:
         rows["split"] = [step[0] for step in steps]
-    names = frame["id"].tolist()
     return Raw(str(folder), rows, "input", "label", None, "split" if has_splits else None, lambda row: f"file {names[row]}", ())
 
 

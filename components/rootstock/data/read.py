@@ -12,7 +12,7 @@ from rootstock.data.rows import input_key, make_frame
 from rootstock.errors import DataError, unknown_name
 from rootstock.normal_form import composed, normal_text
 from rootstock.records import CHOSEN
-from rootstock.table import image_in, is_missing, text_in
+from rootstock.table import is_missing, read_images, text_in, undecodable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,9 +27,9 @@ NAMED_ROWS = 5
 def read_dataset(source: str | Path, *, data: DataParams) -> pd.DataFrame:
     """Read a CSV, TSV, JSONL or Parquet file, a folder or an .npz file of images, or ``hf:NAME`` as a canonical frame.
 
-    Columns ``id``, ``input`` (text, or the bytes of a PNG), ``label`` ("" only where a split other than train, test and chosen is
-    declared), ``split`` ("" where none is declared), and ``keep:COLUMN`` for each of ``data.columns.keep`` (text, "" where there is
-    none). Raises DataError naming file, row and column of the first fault.
+    Columns ``id``, ``input`` (text, or the bytes of an image), ``label`` ("" only where a split other than train, test and chosen
+    is declared), ``split`` ("" where none is declared), and ``keep:COLUMN`` for each of ``data.columns.keep`` (text, "" where there
+    is none). Raises DataError naming file, row and column of the first fault.
     """
     raw = read_raw(str(source), columns=data.columns, modality=data.modality.name)
     _check_columns(raw)
@@ -69,7 +69,7 @@ def _column(raw: Raw, name: str) -> list[Any]:
 
 
 def _inputs(raw: Raw, data: DataParams) -> list[str | bytes]:
-    return _images(raw) if data.modality.name == "image" else _texts(raw, limit=data.max_characters)
+    return _images(raw, most_pixels=data.max_pixels) if data.modality.name == "image" else _texts(raw, limit=data.max_characters)
 
 
 def _texts(raw: Raw, *, limit: int) -> list[str | bytes]:
@@ -99,15 +99,14 @@ def _text(raw: Raw, value: Any, row: int, *, limit: int) -> str:
     return value
 
 
-def _images(raw: Raw) -> list[str | bytes]:
-    """Every image as a PNG; those that cannot be read are counted, and the first of them named."""
-    inputs: list[str | bytes] = []
-    broken: list[tuple[int, ValueError]] = []
-    for row, value in enumerate(_column(raw, raw.input)):
-        try:
-            inputs.append(image_in(value))
-        except ValueError as error:
-            broken.append((row, error))
+def _images(raw: Raw, *, most_pixels: int | None) -> list[str | bytes]:
+    """What is kept of every image; those that cannot be read are counted, and the first of them named."""
+    cells = _column(raw, raw.input)
+    found = read_images(cells, most_pixels=most_pixels)
+    broken = [(row, error) for row, error in enumerate(found) if isinstance(error, ValueError)]
+    if broken and isinstance(cells[0], Path):
+        folder = Path(raw.where)
+        raise undecodable({cells[row].relative_to(folder).as_posix(): str(error) for row, error in broken}, len(cells), folder)
     if broken:
         # Only for those that are named: to tell a row's line, its file is read again.
         named = ", ".join(f"{raw.place(row)} ({error})" for row, error in broken[:NAMED_ROWS])
@@ -118,7 +117,7 @@ def _images(raw: Raw) -> list[str | bytes]:
             f"{len(broken)} that cannot be decoded: {named}{more}",
             advice="replace or remove them",
         )
-    return inputs
+    return [image for image in found if isinstance(image, bytes)]
 
 
 def _splits(raw: Raw) -> list[str]:

@@ -44,7 +44,7 @@ def read_rows(
     inputs: list[str | bytes] = []
     for number, value in enumerate(table[column], start=1):
         try:
-            inputs.append(image_in(value) if modality == "image" else _text(value))
+            inputs.append(image_in(value, most_pixels=None) if modality == "image" else _text(value))
         except ValueError as error:
             said = "an image" if modality == "image" else "a text"
             raise DataError(
@@ -56,7 +56,7 @@ def read_rows(
 
 
 def _image_table(path: Path) -> pd.DataFrame:
-    table = read_image_folder(path)
+    table = read_image_folder(path, most_pixels=None)
     if table["id"].str.contains("/").all():
         table["label"] = table["id"].str.split("/").str[-2]
     return table

@@ -113,7 +113,7 @@ def read_inputs(source: Path, data: DataParams) -> pd.DataFrame:
     if source.is_dir():
         if data.modality.name != "image":
             raise DataError(f"{source}: expected a table file for modality {data.modality.name}, found a folder; name a file")
-        return read_image_folder(source)
+        return read_image_folder(source, most_pixels=data.max_pixels)
     table = read_table(source)
     column = data.columns.input
     if column not in table.columns:
@@ -129,16 +129,16 @@ def read_inputs(source: Path, data: DataParams) -> pd.DataFrame:
     inputs: list[str | bytes] = []
     for number, (name, value) in enumerate(zip(ids, table[column], strict=True), start=1):
         try:
-            inputs.append(_image(value) if data.modality.name == "image" else _text(value, data.max_characters))
+            inputs.append(_image(value, data.max_pixels) if data.modality.name == "image" else _text(value, data.max_characters))
         except ValueError as error:
             raise DataError(f"{source}: {error} in row {number} (id {name}), column '{column}'; mend or remove the row") from error
     return pd.DataFrame({"id": ids, "input": inputs})
 
 
-def _image(cell: Any) -> bytes:
-    """The same PNG that ``rootstock data add`` makes of it. Raises ValueError saying what is wrong."""
+def _image(cell: Any, most_pixels: int | None) -> bytes:
+    """The same that ``rootstock data add`` keeps of it. Raises ValueError saying what is wrong."""
     try:
-        return image_in(cell)
+        return image_in(cell, most_pixels=most_pixels)
     except ValueError as error:
         raise ValueError(f"expected an image, found one that cannot be decoded ({error})") from error
 

@@ -38,6 +38,8 @@ class DataParams(Section):
     test_rows: Positive | None
     source_rows: Positive | None
     max_characters: Positive
+    max_pixels: Positive | None
+    """a larger image is scaled down to them when it is read"""
     contamination_similarity: Annotated[float, Field(gt=0, le=1)] | None
     """source rows at least so similar to a test row of the target are dropped; null drops only equal ones"""
 

@@ -33,7 +33,7 @@ CHOSEN, SAMPLE = "chosen", "sample"
 
 
 class RowsFile(Artifact):
-    """A Parquet file with the columns ``id``, ``input``, ``label``; ``input`` is a text or the bytes of a PNG image.
+    """A Parquet file with the columns ``id``, ``input``, ``label``; ``input`` is a text or the bytes of an image (PNG or JPEG).
 
     The target's has ``keep:COLUMN`` too, text, for each of ``data.columns.keep``.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rootstock.errors import DataError
+from rootstock.pictures import thumbnail
 from rootstock.records import EvalReport, RowsFile
 
 if TYPE_CHECKING:
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 
 MODEL, CHAMPION = "model", "champion"
 PNG = b"\x89PNG\r\n\x1a\n"
-#: A larger picture is named, not shown, so that the page stays small.
-SHOWN_IMAGE_BYTES = 24_000
+#: A larger picture is shown smaller, so that the page stays small.
+SHOWN_IMAGE_BYTES, SHOWN_PIXELS = 24_000, 200 * 150
 
 
 @dataclass(frozen=True)
@@ -170,4 +172,6 @@ def shown(given: object) -> tuple[str, str | None]:
         return str(given), None
     if given.startswith(PNG) and len(given) <= SHOWN_IMAGE_BYTES:
         return "", f"data:image/png;base64,{base64.b64encode(given).decode()}"
+    with contextlib.suppress(ValueError):
+        return "", f"data:image/jpeg;base64,{base64.b64encode(thumbnail(given, most_pixels=SHOWN_PIXELS)).decode()}"
     return f"(a picture of {len(given):,} bytes)", None

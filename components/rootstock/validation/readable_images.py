@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from rootstock.part import Check
-from rootstock.table import png_bytes
+from rootstock.pictures import kept_bytes
 from rootstock.validation.result import check_result, share_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ReadableImages(Check):
 def _fault(value: Any) -> str | None:
     """Why an image cannot be read; None where it can."""
     try:
-        png_bytes(value if isinstance(value, bytes) else b"")
+        kept_bytes(value if isinstance(value, bytes) else b"", most_pixels=None)
     except ValueError as error:
         return str(error)
     return None
