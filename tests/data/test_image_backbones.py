@@ -108,6 +108,31 @@ def test_pixels_are_those_of_the_published_processor(published, name):
     np.testing.assert_array_equal(found, shown(folder)[0].numpy())
 
 
+@pytest.mark.parametrize("name", BACKBONES)
+def test_pixels_that_were_read_before_are_bytes_and_give_the_same_to_the_bit(published, name):
+    modality = Image(side=SIDE)
+    processor = modality.load_processor(published(name))
+    arrays = modality.arrays(INPUTS, processor)
+    assert {(array.dtype.name, array.shape) for array in arrays} == {("uint8", (3, SIDE, SIDE))}
+    again = modality.tensors_of(arrays, processor)["pixel_values"].numpy()
+    np.testing.assert_array_equal(again, shown(published(name))[0].numpy())
+
+
+def test_a_processor_that_does_not_scale_last_gives_what_it_gives_itself(published):
+    modality = Image(side=SIDE)
+    processor = modality.load_processor(published("vit"))
+
+    class ScalesFirst(type(processor)):  # type: ignore[misc]
+        def _preprocess(self, images: list[Any], do_rescale: bool, **options: Any) -> Any:
+            return super()._preprocess([image / 255 for image in images] if do_rescale else images, do_rescale=False, **options)
+
+    other = ScalesFirst.from_dict(processor.to_dict())
+    pictures = [Pictures.open(io.BytesIO(data)).convert("RGB") for data in INPUTS]
+    arrays = modality.arrays(INPUTS, other)
+    assert {array.dtype.name for array in arrays} == {"float32"}
+    np.testing.assert_array_equal(modality.tensors_of(arrays, other)["pixel_values"], other(pictures)["pixel_values"])
+
+
 @pytest.mark.parametrize(("name", "special"), [("vit", 1), ("dinov2", 1), ("dinov2 with registers", 5)])
 def test_the_mean_is_over_patches_and_not_over_special_tokens(published, name, special):
     folder = published(name)

@@ -46,6 +46,19 @@ def test_channels_rows_and_columns_stay_in_their_order():
     assert found[0, 0, 6, 1].item() == -1.0
 
 
+def test_large_images_are_read_side_by_side_in_their_order(monkeypatch):
+    import torch
+
+    inputs = [plain(10 * value, 40) for value in range(12)]
+    one_by_one = MODALITY.tensors(inputs, {})["pixel_values"]
+    monkeypatch.setattr("rootstock.data.image.LARGE_BYTES", 0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert MODALITY.tensors(inputs, {})["pixel_values"].equal(one_by_one)
+    assert [row[0] for row in MODALITY.surface_features([], inputs)] == pytest.approx([10 * value / 255 for value in range(12)])
+    with pytest.raises(DataError, match="image 7: expected the bytes of an image"):
+        MODALITY.tensors([*inputs[:7], b"no image" * 9, *inputs[8:]], {})
+
+
 def test_an_image_of_another_size_is_scaled():
     assert MODALITY.tensors([plain(9, 30)], {})["pixel_values"].shape == (1, 3, 8, 8)
 

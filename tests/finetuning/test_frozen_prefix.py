@@ -230,12 +230,12 @@ def test_states_that_the_disk_has_no_room_for_are_computed_anew_instead(toy, ste
     def full():
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("rootstock.finetuning.hidden_states.tempfile.TemporaryFile", full)
+    monkeypatch.setattr("rootstock.finetuning.read_once.tempfile.TemporaryFile", full)
     assert through_prefix(split_encoder(steady, 1, toy.train.inputs)[0], toy.train, label="x") is None
 
 
 def test_a_disk_that_would_be_filled_is_told_before_it_is(toy, make_method, monkeypatch):
-    monkeypatch.setattr("rootstock.finetuning.hidden_states.shutil.disk_usage", lambda _: types.SimpleNamespace(free=4000))
+    monkeypatch.setattr("rootstock.finetuning.read_once.shutil.disk_usage", lambda _: types.SimpleNamespace(free=4000))
     method = make_method["lora"](last_layers=1, dropout=0.0)
     fitted = method.fit(replace(toy.start, states={}), toy.train, heldout=None, setting=None, seed=0)
     assert fitted.notes == (

@@ -21,7 +21,7 @@ from PIL import Image as Pictures
 from rootstock import processes
 from rootstock.data.image import Image
 from rootstock.errors import InputError
-from rootstock.finetuning import frozen_prefix, hidden_states, precision, stepper
+from rootstock.finetuning import frozen_prefix, hidden_states, precision, read_once, stepper
 from rootstock.finetuning.crossvalidate import take
 from rootstock.finetuning.shared_gradients import sum_gradients
 from rootstock.part import Keep, Rows, Start
@@ -192,7 +192,7 @@ def pair(toy, make_method, tmp_path_factory):
             "states": frozen_states(toy),
             "states without room": frozen_states(toy, full_in=1),
         }
-        with changed(hidden_states, "OPEN_FILES", "/proc/{}/task" if rank else hidden_states.OPEN_FILES):
+        with changed(read_once, "OPEN_FILES", "/proc/{}/task" if rank else read_once.OPEN_FILES):
             found["states unshared"] = frozen_states(toy)
         with changed(stepper, "scores", memory_for(2, only=1)):
             found["out of memory"] = fit(toy, make_method["lora"]())

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import io
-import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from rootstock.errors import BackboneError, DataError
+from rootstock.data.image_processor import PREPROCESSOR_FILE, load_processor, pixels_of, scaled, scales
+from rootstock.errors import DataError
 from rootstock.part import Modality
 from rootstock.pictures import flattened
+from rootstock.threads import in_threads
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-PREPROCESSOR_FILE = "preprocessor_config.json"
-#: In which transformers keeps the processors of a backbone that reads texts and images.
-JOINT_FILE = "processor_config.json"
-#: Keys by which such a file names its processor, today's and the older one.
-PROCESSOR_KEYS = ("image_processor_type", "feature_extractor_type")
 SURFACE_SIDE = 32
 PROBE_SIDE = 32
+#: Of a file that is decoded beside others.
+LARGE_BYTES = 10_000
 
 
 class Image(Modality):
@@ -43,23 +41,7 @@ class Image(Modality):
         BackboneError for a file that cannot be read or names a processor that needs torchvision, and where the processor stands
         among those of texts and images at once, whose files are not copied with a model.
         """
-        path = folder / PREPROCESSOR_FILE
-        if not path.is_file():
-            _refuse_hidden_processor(folder)
-            return {}
-        try:
-            settings = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(settings, dict):
-                raise ValueError(f"{type(settings).__name__} instead of a mapping")
-            if not any(key in settings for key in PROCESSOR_KEYS):
-                _refuse_scale(settings)
-                return settings
-            return _published_processor(folder, self.side)
-        except (ValueError, KeyError, TypeError, AttributeError, OSError, ImportError) as error:
-            raise BackboneError(
-                f"{path}: expected settings of an image processor that works with Pillow, found others ({error}); "
-                "name another backbone, or leave only image_mean and image_std in the file"
-            ) from error
+        return load_processor(folder, self.side)
 
     def copy_processor(self, base: Path, folder: Path) -> None:
         """The backbone's file as it is, where it has one: what it says of sizes depends on ``side``."""
@@ -68,16 +50,18 @@ class Image(Modality):
 
     def tensors(self, inputs: Sequence[Any], processor: Any) -> dict[str, Any]:
         """``pixel_values`` (n, 3, side, side), made as the backbone was trained."""
+        return self.tensors_of(self.arrays(inputs, processor), processor)
+
+    def arrays(self, inputs: Sequence[Any], processor: Any) -> list[NDArray[Any]]:
+        """Pixels that the backbone sees, (3, side, side) each, before they are scaled."""
+        return _each(inputs, "RGB", lambda picture: pixels_of(picture, processor, side=self.side))
+
+    def tensors_of(self, arrays: Sequence[NDArray[Any]], processor: Any) -> dict[str, Any]:
+        """See ``tensors``."""
         import numpy as np
         import torch
 
-        if not isinstance(processor, dict):
-            pictures = [_opened(data, index, "RGB") for index, data in enumerate(inputs)]
-            return {"pixel_values": processor(pictures, return_tensors="pt")["pixel_values"].float()}
-        mean = np.asarray(processor.get("image_mean", [0.5] * 3), dtype=np.float32)
-        deviation = np.asarray(processor.get("image_std", [0.5] * 3), dtype=np.float32)
-        pixels = (self._pixels(inputs, "RGB", self.side) - mean) / deviation
-        return {"pixel_values": torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))}
+        return {"pixel_values": torch.from_numpy(scaled(np.stack(arrays), scales(processor, self.side)))}
 
     def lengths(self, inputs: Sequence[Any], processor: Any) -> NDArray[np.int64]:
         """All alike: nothing is padded."""
@@ -87,15 +71,14 @@ class Image(Modality):
 
     def surface_features(self, fit_on: Sequence[Any], inputs: Sequence[Any]) -> Any:
         """Grey pixels in 0..1, (n, s * s) with s at most 32: more would only be noise to a linear model."""
-        return self._pixels(inputs, "L", min(self.side, SURFACE_SIDE)).reshape(len(inputs), -1)
+        return self._grey(inputs, min(self.side, SURFACE_SIDE)).reshape(len(inputs), -1)
 
     def descriptors(self, inputs: Sequence[Any]) -> pd.DataFrame:
         """Brightness, contrast, share of ink, and where its centre lies (0..1): (n, 5)."""
         import numpy as np
         import pandas as pd
 
-        grey = self._pixels(inputs, "L", self.side)
-        grey = grey.reshape(len(inputs), self.side, self.side)
+        grey = self._grey(inputs, self.side)
         mass = np.maximum(grey.sum(axis=(1, 2)), 1e-9)
         place = np.linspace(0, 1, self.side)
         return pd.DataFrame(
@@ -120,15 +103,24 @@ class Image(Modality):
         coloured = np.stack([ramp, 255 - ramp, spot], axis=2)
         return tuple(_png(pixels.astype(np.uint8)) for pixels in (*grey, coloured))
 
-    def _pixels(self, inputs: Sequence[Any], mode: str, side: int) -> NDArray[np.float32]:
-        """(n, side, side, channels) in 0..1."""
+    def _grey(self, inputs: Sequence[Any], side: int) -> NDArray[np.float32]:
+        """(n, side, side) in 0..1."""
         import numpy as np
 
-        rows = [
-            np.asarray(_opened(data, index, mode).resize((side, side)), dtype=np.float32) / 255 for index, data in enumerate(inputs)
-        ]
-        channels = 3 if mode == "RGB" else 1
-        return np.stack(rows).reshape(len(rows), side, side, channels).astype(np.float32)
+        rows = _each(inputs, "L", lambda picture: np.asarray(picture.resize((side, side)), dtype=np.float32) / 255)
+        return np.stack(rows)
+
+
+def _each(inputs: Sequence[Any], mode: str, see: Callable[[Any], NDArray[Any]]) -> list[NDArray[Any]]:
+    """What is seen of each image in a mode of Pillow, by as many threads as PyTorch uses; of small ones by one.
+
+    Those are decoded in less time than handing them to another thread takes.
+    """
+    import torch
+
+    large = any(isinstance(data, bytes) and len(data) > LARGE_BYTES for data in inputs)
+    threads = torch.get_num_threads() if large else 1
+    return list(in_threads(lambda row: see(_opened(row[1], row[0], mode)), enumerate(inputs), threads=threads))
 
 
 def _opened(data: Any, index: int, mode: str) -> Any:
@@ -148,44 +140,3 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Pictures.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def _refuse_scale(settings: dict[str, Any]) -> None:
-    """Raise ValueError unless mean and standard deviation are those of one channel or of three."""
-    import numpy as np
-
-    for name in ("image_mean", "image_std"):
-        values = np.atleast_1d(np.asarray(settings.get(name, 0.5), dtype=np.float64))
-        whole = values.shape in ((1,), (3,)) and np.isfinite(values).all()
-        if not whole or (name == "image_std" and not (values > 0).all()):
-            raise ValueError(f"{name} {settings[name]} instead of three numbers")
-
-
-def _refuse_hidden_processor(folder: Path) -> None:
-    path = folder / JOINT_FILE
-    if path.is_file() and "image_processor" in path.read_text(encoding="utf-8"):
-        raise BackboneError(
-            f"{folder}: expected {PREPROCESSOR_FILE}, found an image processor in {JOINT_FILE} only; write it by "
-            "AutoImageProcessor.from_pretrained(folder).save_pretrained(folder) of transformers"
-        )
-
-
-def _published_processor(folder: Path, side: int) -> Any:
-    """The processor that the folder's file names, with ``side`` pixels coming out; what is cut away stays the same share."""
-    from PIL import Image as Pictures
-    from transformers import AutoImageProcessor
-
-    found = AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)  # type: ignore[no-untyped-call]
-    square = {"height": side, "width": side}
-    if hasattr(found, "crop_pct"):  # ConvNeXt and ResNet: resized to side / crop_pct, then the middle
-        sizes: dict[str, Any] = {"size": {"shortest_edge": side}, "crop_pct": found.crop_pct or 1.0}
-    elif getattr(found, "do_center_crop", False):
-        scale = side / found.crop_size["height"]
-        sizes = {"size": {key: round(value * scale) for key, value in dict(found.size).items() if value}, "crop_size": square}
-    else:
-        sizes = {"size": square, "do_resize": True}
-    made = AutoImageProcessor.from_pretrained(folder, backend="pil", **sizes)  # type: ignore[no-untyped-call]
-    seen = made([Pictures.new("RGB", (side + 3, side + 5))], return_tensors="pt")["pixel_values"].shape
-    if tuple(seen) != (1, 3, side, side):
-        raise ValueError(f"pixels {tuple(seen[1:])} instead of {(3, side, side)}")
-    return made

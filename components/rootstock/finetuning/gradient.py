@@ -20,6 +20,7 @@ from rootstock.finetuning.frozen_prefix import split_encoder
 from rootstock.finetuning.hidden_states import through_prefix
 from rootstock.finetuning.loop import train
 from rootstock.finetuning.optimisation import Group, Optimisation
+from rootstock.finetuning.pixels import decoded_once
 from rootstock.finetuning.precision import bfloat16_pays, frozen_in_bfloat16
 from rootstock.finetuning.quick_dropout import quick_dropout
 from rootstock.finetuning.quick_layers import quick_layers
@@ -29,6 +30,8 @@ from rootstock.part import EPOCHS, AugmentationPart, FineTuneMethod, Fitted, Row
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+AUGMENTED = "augmentations change the inputs"
+NO_CUT = "this backbone cannot be cut above them"
 NO_ROOM = "what they give fits not onto the disk of the temporary folder, or not into half precision; TMPDIR names another folder"
 
 
@@ -116,8 +119,10 @@ class GradientMethod(FineTuneMethod):
         self, adapted: Adapted, parts: tuple[Encoder, Encoder] | None, start: Start, rows: Rows, *, heldout: Rows | None
     ) -> _Trained:
         if parts is None:
-            why = "augmentations change the inputs" if self.augmentations else "this backbone cannot be cut above them"
-            return _Trained(adapted.encoder, rows, heldout, self._anew(why) if adapted.layers_below else ())
+            anew = self._anew(AUGMENTED if self.augmentations else NO_CUT) if adapted.layers_below else ()
+            whole = adapted.encoder, rows, heldout
+            read = None if self.augmentations else decoded_once(*whole, known=start.states.setdefault(0, {}))
+            return _Trained(*(read or whole), anew)
         known = start.states.setdefault(adapted.layers_below, {})
         states = through_prefix(parts[0], rows, label="frozen layers", known=known)
         held = through_prefix(parts[0], heldout, label="frozen layers", known=known) if heldout is not None else None

@@ -36,6 +36,14 @@ class Modality(Part, ABC):
     def tensors(self, inputs: Sequence[Any], processor: Any) -> dict[str, Any]:
         """A batch of n inputs as keyword tensors for the backbone's ``forward``."""
 
+    def arrays(self, inputs: Sequence[Any], processor: Any) -> list[NDArray[Any]] | None:
+        """What n inputs are when the dear part of reading them is done, one array each; None where no part of it is dear."""
+        return None
+
+    def tensors_of(self, arrays: Sequence[NDArray[Any]], processor: Any) -> dict[str, Any]:
+        """What ``tensors`` gives of inputs, to the bit, from their ``arrays``."""
+        raise NotImplementedError(f"{self.name} keeps no arrays")
+
     @abstractmethod
     def lengths(self, inputs: Sequence[Any], processor: Any) -> NDArray[np.int64]:
         """A cost for each of n inputs, (n,), by which batches are sorted so that little padding is computed."""

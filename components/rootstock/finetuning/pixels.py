@@ -1,0 +1,53 @@
+"""Images are decoded and scaled once, not once an epoch: in training, what an image is seen as is read in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from rootstock.encoder import Encoder
+from rootstock.finetuning.read_once import read_once
+from rootstock.part import Modality, Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ReadBefore:
+    """Reads inputs that are ``arrays`` of a modality already: stands where that stands."""
+
+    modality: Modality
+
+    def tensors(self, inputs: Sequence[Any], processor: Any) -> dict[str, Any]:
+        """Those of the modality, to the bit."""
+        return self.modality.tensors_of(inputs, processor)
+
+    def lengths(self, inputs: Sequence[Any], processor: Any) -> NDArray[np.int64]:
+        """All alike: what is kept is of one shape."""
+        import numpy as np
+
+        return np.ones(len(inputs), dtype=np.int64)
+
+
+def decoded_once(
+    encoder: Encoder, rows: Rows, heldout: Rows | None, *, known: dict[Any, Any]
+) -> tuple[Encoder, Rows, Rows | None] | None:
+    """An encoder and rows that give what these give, to the bit, without decoding images again.
+
+    What is ``known`` of an image is not read again. None where there is nothing dear to be saved (texts), or the disk has no room
+    for it: 150 kB for an image of 224 x 224 pixels.
+    """
+    if encoder.modality.arrays(rows.inputs[:1], encoder.processor) is None:
+        return None
+
+    def make(inputs: Sequence[Any]) -> Sequence[Any]:
+        return cast("Sequence[Any]", encoder.modality.arrays(inputs, encoder.processor))
+
+    found = read_once(encoder, rows, make, label="reading images", known=known)
+    held = read_once(encoder, heldout, make, label="reading images", known=known) if heldout is not None else None
+    if found is None or (heldout is not None and held is None):
+        return None
+    return replace(encoder, modality=cast(Modality, ReadBefore(encoder.modality))), found, held

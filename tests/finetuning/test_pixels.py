@@ -1,0 +1,130 @@
+"""Images that are decoded once for all epochs and folds."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pictures
+from rootstock.data import image
+from rootstock.data.image import Image
+from rootstock.encoder import Encoder
+from rootstock.errors import DataError
+from rootstock.finetuning import gradient
+from rootstock.finetuning.crossvalidate import take
+from rootstock.finetuning.pixels import decoded_once
+from rootstock.part import Rows, Start
+
+SIDE = 8
+
+
+@pytest.fixture
+def rows() -> Rows:
+    random = np.random.default_rng(0)
+    inputs, labels = [], np.arange(20) % 2
+    for label in labels:
+        pixels, buffer = random.integers(0, 120, (12, 10, 3)), io.BytesIO()
+        pixels[..., 2 * label] += 100
+        Pictures.fromarray(pixels.astype(np.uint8)).save(buffer, format="PNG")
+        inputs.append(buffer.getvalue())
+    return Rows(inputs, labels, np.zeros((20, 0)))
+
+
+@pytest.fixture
+def start() -> Start:
+    import torch
+    from transformers import ResNetConfig, ResNetModel
+
+    def load() -> Encoder:
+        torch.manual_seed(0)
+        model = ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic"))
+        return Encoder(model, {}, Image(side=SIDE), "mean", 4)
+
+    return Start(load, 2, None)
+
+
+@pytest.fixture
+def decoded(monkeypatch) -> list[bytes]:
+    """Every image that is opened, in order."""
+    found: list[bytes] = []
+    real = image._opened
+
+    def opened(data: Any, index: int, mode: str) -> Any:
+        found.append(data)
+        return real(data, index, mode)
+
+    monkeypatch.setattr(image, "_opened", opened)
+    return found
+
+
+@pytest.fixture
+def full(make_method):
+    return make_method["full"](epochs=3, probe_regularisation=None)
+
+
+def trained(method, start, rows, heldout=None):
+    fitted = method.fit(start, rows, heldout=heldout, setting=None, seed=0)
+    return {name: value.numpy().copy() for name, value in fitted.encoder.model.state_dict().items()}, fitted
+
+
+def test_training_is_the_same_to_the_bit_as_with_images_decoded_every_epoch(start, rows, full, monkeypatch):
+    few, others = take(rows, np.arange(12)), take(rows, np.arange(12, 20))
+    once, first = trained(full, start, few, others)
+    monkeypatch.setattr(gradient, "decoded_once", lambda *_, **__: None)
+    anew, second = trained(full, replace(start, states={}), few, others)
+    assert first.losses == second.losses
+    assert all(np.array_equal(once[name], anew[name]) for name in anew)
+    assert all(np.array_equal(first.heldout[epoch], second.heldout[epoch]) for epoch in (1.0, 2.0, 3.0))
+
+
+def test_an_image_is_decoded_once_for_all_epochs_and_folds(start, rows, full, decoded):
+    for fold in range(3):
+        inside = np.arange(20) % 4 != fold
+        trained(full, start, take(rows, np.flatnonzero(inside)), take(rows, np.flatnonzero(~inside)))
+    assert sorted(set(decoded)) == sorted(rows.inputs)
+    assert len(decoded) <= len(rows.inputs) + 3 * 2  # one or two to ask whether there is anything to be kept
+
+
+def test_images_that_change_every_epoch_are_decoded_every_epoch(start, rows, make_method, decoded):
+    crop = [{"name": "crop", "smallest": 0.9}]
+    trained(make_method["full"](epochs=3, probe_regularisation=None, augmentations=crop), start, rows)
+    assert len(decoded) >= 3 * len(rows.inputs)
+
+
+def test_a_disk_without_room_costs_time_alone(start, rows, full, decoded, monkeypatch):
+    usual, _ = trained(full, start, rows)
+
+    def no_room():
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("rootstock.finetuning.read_once.tempfile.TemporaryFile", no_room)
+    decoded.clear()
+    anew, fitted = trained(full, replace(start, states={}), rows)
+    assert len(decoded) >= 3 * len(rows.inputs)
+    assert fitted.notes == ()
+    assert all(np.array_equal(usual[name], anew[name]) for name in anew)
+
+
+def test_the_model_that_comes_out_reads_images_as_they_are(start, rows, full):
+    _, fitted = trained(full, start, rows)
+    assert fitted.encoder.modality == Image(side=SIDE)
+    assert fitted.encoder.embed(rows.inputs).shape == (20, 16)
+
+
+def test_texts_have_nothing_to_decode(toy):
+    assert decoded_once(toy.start.load(), toy.train, None, known={}) is None
+
+
+def test_an_image_that_cannot_be_read_is_told(start, rows, full):
+    broken = replace(rows, inputs=[*rows.inputs[:-1], b"no image"])
+    with pytest.raises(DataError, match="expected the bytes of an image"):
+        trained(full, start, broken)
+
+
+def test_rows_stay_as_they_are(start, rows, full):
+    before = list(rows.inputs)
+    trained(full, start, rows)
+    assert rows.inputs == before
