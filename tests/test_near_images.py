@@ -64,6 +64,15 @@ def test_a_changed_copy_is_found_whichever_side_was_changed(change):
     assert near_images(images, changed, similarity=SIMILARITY).sum() >= 39
 
 
+def test_large_pictures_are_compared_alike_when_several_are_opened_at_once(monkeypatch):
+    images, others = list(digits(TARGET)[:30]), [written(opened(data), "JPEG") for data in digits(TARGET)[20:60]]
+    one_by_one = near_images(images, [*others, b"no image"], similarity=SIMILARITY)
+    monkeypatch.setattr("rootstock.near_images.LARGE_BYTES", 0)
+    monkeypatch.setattr("rootstock.near_images.cores", lambda: 3)
+    assert near_images(images, [*others, b"no image"], similarity=SIMILARITY).tolist() == one_by_one.tolist()
+    assert 9 <= one_by_one.sum() < 30
+
+
 def test_fifty_copies_and_fifty_changed_ones_are_found_in_a_source_and_no_other_row_is():
     tested, background = list(digits(TARGET)[:898]), list(digits(SOURCE))
     changes = list(CHANGES.values())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rootstock.errors import BackboneError, DataError, first_line
+from rootstock.on_demand import chosen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,7 +181,7 @@ class Encoder:
         found: list[NDArray[np.float64]] = []
         with torch.inference_mode(), tqdm(total=len(inputs), desc=label, disable=None, leave=False, file=sys.stderr) as bar:
             for indices in self.batches(inputs):
-                tensors = self.modality.tensors([inputs[i] for i in indices], self.processor)
+                tensors = self.modality.tensors(chosen(inputs, indices), self.processor)
                 try:
                     pooled = views(tensors)
                 except ValueError as error:  # a vision transformer knows the places of one image size only

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rootstock.pictures import flattened
+from rootstock.threads import cores, in_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,8 @@ CUT_SHARE = 0.02
 CUTS = ((0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1), (1, 1, 1, 1))
 #: Pairs compared at a time: bounds the memory, not the result.
 BLOCK_PAIRS = 4_000_000
+#: Of a file that is decoded beside others.
+LARGE_BYTES = 10_000
 
 
 def near_images(images: Sequence[bytes], known: Sequence[bytes], *, similarity: float) -> NDArray[np.bool_]:
@@ -72,13 +75,13 @@ def _shorter_side(data: Any) -> int:
 
 
 def _thumbnails(images: Sequence[Any], side: int) -> list[NDArray[np.float32]]:
-    """A (n, 3 * side * side) array a cut, rows of mean zero and length one, or all zero; opens one picture at a time."""
+    """A (n, 3 * side * side) array a cut, rows of mean zero and length one, or all zero; opens few pictures at a time."""
     import numpy as np
 
     found = np.zeros((len(CUTS), len(images), 3 * side * side), dtype=np.float32)
-    for row, data in enumerate(images):
-        picture = _opened(data)
-        for cut, small in enumerate(_cut(picture, side) if picture is not None else ()):
+    threads = cores() if any(isinstance(data, bytes) and len(data) > LARGE_BYTES for data in images) else 1
+    for row, smaller in enumerate(in_threads(lambda data: list(_cut(_opened(data), side)), images, threads=threads)):
+        for cut, small in enumerate(smaller):
             pixels = np.asarray(small, dtype=np.float32).ravel()
             pixels -= pixels.mean()
             length = float(np.linalg.norm(pixels))
@@ -89,6 +92,8 @@ def _thumbnails(images: Sequence[Any], side: int) -> list[NDArray[np.float32]]:
 def _cut(picture: Any, side: int) -> Iterator[Any]:
     from PIL import Image as Pictures
 
+    if picture is None:
+        return
     wide, high = picture.size
     step_x, step_y = max(1, round(CUT_SHARE * wide)), max(1, round(CUT_SHARE * high))
     for left, upper, right, lower in CUTS:

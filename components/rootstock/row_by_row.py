@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rootstock.on_demand import OnDemand
 from rootstock.pictures import flattened
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ def each_text(inputs: Sequence[Any], change: Callable[[str, np.random.Generator]
     return [change(text, np.random.default_rng([seed, row])) for row, text in enumerate(inputs)]
 
 
-def each_image(inputs: Sequence[Any], change: Callable[[Image, np.random.Generator], Image], *, seed: int) -> list[Any]:
-    """Every image changed, as the bytes of an image file of the same size; rows are independent as with texts."""
+def each_image(inputs: Sequence[Any], change: Callable[[Image, np.random.Generator], Image], *, seed: int) -> OnDemand:
+    """Every image changed when it is asked for, as the bytes of an image file of the same size; independent as texts are."""
     import numpy as np
 
-    return [_written(change(_opened(content), np.random.default_rng([seed, row]))) for row, content in enumerate(inputs)]
+    return OnDemand(lambda row: _written(change(_opened(inputs[row]), np.random.default_rng([seed, row]))), len(inputs))
 
 
 def _opened(content: bytes) -> Image:

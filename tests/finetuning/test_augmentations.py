@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydantic import ValidationError
+from rootstock import row_by_row
 from rootstock.errors import ParamsError
 from rootstock.finetuning.augment import augmented, check_augmentations
 from rootstock.part import Augmentation, members, parse_part
@@ -102,6 +103,17 @@ def test_the_seed_decides_and_inputs_stay_as_they_are(make, name):
     assert first != inputs
     assert inputs == before
     assert len(first) == len(inputs)
+
+
+def test_images_of_an_epoch_are_changed_when_a_batch_asks_for_them(make, monkeypatch):
+    opened = []
+    real = row_by_row._opened
+    monkeypatch.setattr(row_by_row, "_opened", lambda content: opened.append(content) or real(content))
+    inputs = noise(6, 6)
+    epoch = augmented([make("flip"), make("rotation")], inputs, seed=0, epoch=1)
+    assert opened == []
+    assert epoch[2] == list(epoch)[2]
+    assert opened[0] == inputs[2]
 
 
 @pytest.mark.parametrize("name", NAMES)

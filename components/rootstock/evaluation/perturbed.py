@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rootstock.evaluation.predictions import answer_columns, checked_probabilities
 from rootstock.files import sha256_of_json
+from rootstock.on_demand import OnDemand
 from rootstock.part import Perturbation
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from rootstock.classifier import Classifier
 
@@ -26,19 +29,24 @@ def perturbed_columns(
     Changed is an input that is not what it was; an image is written anew, and always counts as such. A row's change depends on the
     seed, the perturbation and the row's id, not on the rows beside it. Raises DataError for probabilities that are none.
     """
+    import numpy as np
+
     place = [model.labels.index(label) for label in labels]
-    ids = list(test["id"])
+    ids, given = list(test["id"]), list(test["input"])
     found = []
     for each in perturbations:
-        # One row at a time: what a generator draws for a row hangs on its place, and a place on the rows beside it.
-        inputs = [
-            each.perturb([value], seed=int(sha256_of_json([seed, each.name, row])[:8], 16))[0]
-            for row, value in zip(ids, test["input"], strict=True)
-        ]
+        changed = np.zeros(len(ids), dtype=bool)
+
+        def perturbed(row: int, each: Perturbation = each, changed: NDArray[np.bool_] = changed) -> Any:
+            # One row at a time: what a generator draws for a row hangs on its place, and a place on the rows beside it.
+            (value,) = each.perturb([given[row]], seed=int(sha256_of_json([seed, each.name, ids[row]])[:8], 16))
+            changed[row] = value != given[row]
+            return value
+
+        asked = OnDemand(perturbed, len(ids)) if each.reads == "image" else [perturbed(row) for row in range(len(ids))]
         probabilities = checked_probabilities(
-            model.predict(inputs).probabilities, ids=ids, classes=len(model.labels), where=f"model under {each.name}"
+            model.predict(asked).probabilities, ids=ids, classes=len(model.labels), where=f"model under {each.name}"
         )
         name = f"model{UNDER}{each.name}"
-        changed = [given != value for given, value in zip(inputs, test["input"], strict=True)]
         found.append(answer_columns(name, probabilities[:, place], labels).assign(**{f"changed:{name}": changed}))
     return found

@@ -12,6 +12,7 @@ from rootstock.finetuning.head_layer import scores
 from rootstock.finetuning.optimisation import Group, Optimisation, new_optimizer, new_schedule
 from rootstock.finetuning.precision import forward_in_bfloat16
 from rootstock.finetuning.shared_gradients import sum_gradients
+from rootstock.on_demand import chosen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,7 +102,7 @@ class Stepper:
         for start in range(0, len(mine), self.piece_rows):
             piece = mine[start : start + self.piece_rows]
             set_statistics(self.normalisations, rows=len(piece))
-            tensors = self.encoder.modality.tensors([inputs[i] for i in piece], self.encoder.processor)
+            tensors = self.encoder.modality.tensors(chosen(inputs, piece), self.encoder.processor)
             with forward_in_bfloat16(self.labels.device.type, wanted=self._bfloat16):
                 said = scores(self.encoder, self.layer, tensors)
             losses = torch.nn.functional.cross_entropy(

@@ -26,7 +26,7 @@ class Perturbation(Part, ABC):
     """name of the modality whose inputs it changes"""
 
     @abstractmethod
-    def perturb(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+    def perturb(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
         """n changed raw inputs in the same order; the same seed gives the same ones. ``inputs`` stay as they are."""
 
 

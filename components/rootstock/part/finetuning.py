@@ -98,7 +98,7 @@ class Augmentation(Part, ABC):
     """name of the modality whose inputs it changes"""
 
     @abstractmethod
-    def augment(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+    def augment(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
         """n changed raw inputs in the same order; the same seed gives the same ones. ``inputs`` stay as they are."""
 
 

@@ -22,7 +22,7 @@ class Blur(Perturbation):
     reads: ClassVar[str] = "image"
     radius: Annotated[float, Field(gt=0)]
 
-    def perturb(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+    def perturb(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
         return each_image(inputs, self._blurred, seed=seed)
 
     def _blurred(self, picture: Image, random: np.random.Generator) -> Image:

@@ -22,7 +22,7 @@ class Brightness(Perturbation):
     reads: ClassVar[str] = "image"
     factor: Annotated[float, Field(gt=0)]
 
-    def perturb(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+    def perturb(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
         return each_image(inputs, self._lit, seed=seed)
 
     def _lit(self, picture: Image, random: np.random.Generator) -> Image:

@@ -26,7 +26,7 @@ class Noise(Perturbation):
     reads: ClassVar[str] = "image"
     deviation: Annotated[float, Field(gt=0, le=1)]
 
-    def perturb(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+    def perturb(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
         return each_image(inputs, self._grained, seed=seed)
 
     def _grained(self, picture: Image, random: np.random.Generator) -> Image:

@@ -40,7 +40,7 @@ class Affine(Augmentation):
             raise ValueError(f"expected smallest <= largest, found {self.smallest} > {self.largest}")
         return self
 
-    def augment(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+    def augment(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
         return each_image(inputs, self._moved, seed=seed)
 
     def _moved(self, picture: Image, random: np.random.Generator) -> Image:

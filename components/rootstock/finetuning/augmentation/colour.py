@@ -24,7 +24,7 @@ class Colour(Augmentation):
     contrast: Annotated[float, Field(ge=0, le=1)]
     saturation: Annotated[float, Field(ge=0, le=1)]
 
-    def augment(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+    def augment(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
         return each_image(inputs, self._lit, seed=seed)
 
     def _lit(self, picture: Image, random: np.random.Generator) -> Image:

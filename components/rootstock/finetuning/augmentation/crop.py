@@ -23,7 +23,7 @@ class Crop(Augmentation):
     reads: ClassVar[str] = "image"
     smallest: Annotated[float, Field(gt=0, le=1)]
 
-    def augment(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+    def augment(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
         return each_image(inputs, self._cropped, seed=seed)
 
     def _cropped(self, picture: Image, random: np.random.Generator) -> Image:

@@ -28,7 +28,7 @@ class Elastic(Augmentation):
     cells: Annotated[int, Field(ge=1)]
     deviation: Annotated[float, Field(ge=0, le=0.5)]
 
-    def augment(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+    def augment(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
         return each_image(inputs, self._bent, seed=seed)
 
     def _bent(self, picture: Image, random: np.random.Generator) -> Image:

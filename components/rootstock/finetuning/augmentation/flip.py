@@ -26,7 +26,7 @@ class Flip(Augmentation):
     horizontal: Annotated[float, Field(ge=0, le=1)]
     vertical: Annotated[float, Field(ge=0, le=1)]
 
-    def augment(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+    def augment(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
         return each_image(inputs, self._flipped, seed=seed)
 
     def _flipped(self, picture: Image, random: np.random.Generator) -> Image:

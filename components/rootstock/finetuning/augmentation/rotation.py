@@ -22,7 +22,7 @@ class Rotation(Augmentation):
     reads: ClassVar[str] = "image"
     degrees: Annotated[float, Field(ge=0, le=180)]
 
-    def augment(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+    def augment(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
         return each_image(inputs, self._turned, seed=seed)
 
     def _turned(self, picture: Image, random: np.random.Generator) -> Image:

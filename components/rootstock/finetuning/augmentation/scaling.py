@@ -29,7 +29,7 @@ class Scaling(Augmentation):
             raise ValueError(f"expected smallest <= largest, found {self.smallest} > {self.largest}")
         return self
 
-    def augment(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+    def augment(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
         return each_image(inputs, self._scaled, seed=seed)
 
     def _scaled(self, picture: Image, random: np.random.Generator) -> Image:

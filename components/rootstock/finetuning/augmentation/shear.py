@@ -22,7 +22,7 @@ class Shear(Augmentation):
     reads: ClassVar[str] = "image"
     share: Annotated[float, Field(ge=0, le=1)]
 
-    def augment(self, inputs: Sequence[Any], *, seed: int) -> list[Any]:
+    def augment(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
         return each_image(inputs, self._slanted, seed=seed)
 
     def _slanted(self, picture: Image, random: np.random.Generator) -> Image:
