@@ -10,7 +10,7 @@ from PIL import Image as Pictures
 from rootstock.data.image import Image
 from rootstock.errors import DataError
 from rootstock.export import loader
-from rootstock.pictures import ending_of, flattened, kept_bytes, thumbnail
+from rootstock.pictures import ending_of, flattened, kept_bytes, no_finer, thumbnail
 from rootstock.registration import standalone
 from rootstock.table import read_image_folder
 
@@ -133,6 +133,18 @@ def test_a_thumbnail_is_a_small_photograph_of_what_is_seen():
     picture = Pictures.open(io.BytesIO(small))
     assert (picture.format, picture.size) == ("JPEG", (100, 50))
     assert np.asarray(picture.convert("L"))[0, 0] > 250
+
+
+def test_what_is_finer_than_can_be_seen_is_scaled_down_by_its_shorter_side():
+    for content in (photograph(200), photograph(200, turned=6)):
+        assert sorted(Pictures.open(io.BytesIO(no_finer(content, shorter_side=30))).size) == [30, 60]
+    turned = Pictures.open(io.BytesIO(no_finer(photograph(200, turned=6), shorter_side=30)))
+    assert turned.size == (30, 60)
+
+
+@pytest.mark.parametrize("content", [photograph(60), b"no image", b"", photograph(400)[:-900]])
+def test_what_is_coarse_enough_or_cannot_be_read_is_left_as_it_is(content):
+    assert no_finer(content, shorter_side=30) is content
 
 
 def test_an_opaque_picture_stays_as_it_is():

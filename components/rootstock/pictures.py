@@ -66,6 +66,23 @@ def thumbnail(content: bytes, *, most_pixels: int) -> bytes:
         return _written(_scaled(image, most_pixels).convert("RGB"), "JPEG", quality=SHOWN_QUALITY)
 
 
+def no_finer(content: bytes, *, shorter_side: int) -> bytes:
+    """What is seen of an image whose shorter side has more pixels, scaled down to that; another as it is, if it cannot be read too.
+
+    Not packed, as it is read again at once.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            factor = shorter_side / min(image.size)
+            if factor >= 1:
+                return content
+            return _written(_scaled(image, math.ceil(image.width * factor) * math.ceil(image.height * factor)), "PPM")
+    except (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError):
+        return content
+
+
 def ending_of(content: bytes) -> str:
     """Of a file with the bytes that were kept of an image."""
     return ".jpg" if content.startswith(JPEG_START) else ".png"

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as Pictures
+from rootstock import row_by_row
 from rootstock.data import image
 from rootstock.data.image import Image
 from rootstock.encoder import Encoder
 from rootstock.errors import DataError
 from rootstock.finetuning import gradient
 from rootstock.finetuning.crossvalidate import take
-from rootstock.finetuning.pixels import decoded_once
+from rootstock.finetuning.pixels import decoded_once, to_be_changed
 from rootstock.part import Rows, Start
 
 SIDE = 8
@@ -94,6 +95,42 @@ def test_images_that_change_every_epoch_are_decoded_every_epoch(start, rows, mak
     assert len(decoded) >= 3 * len(rows.inputs)
 
 
+def photographs(rows: Rows) -> Rows:
+    """The same, much larger than the backbone sees them."""
+    found = []
+    for content in rows.inputs:
+        buffer = io.BytesIO()
+        Pictures.open(io.BytesIO(content)).resize((120, 100)).save(buffer, format="JPEG", quality=95)
+        found.append(buffer.getvalue())
+    return replace(rows, inputs=found)
+
+
+def test_large_images_that_change_every_epoch_are_scaled_down_once(start, rows, make_method, monkeypatch):
+    large, scaled, changed = photographs(rows), [], []
+    real_scale, real_open = image.no_finer, row_by_row._opened
+    monkeypatch.setattr(image, "no_finer", lambda content, **given: scaled.append(content) or real_scale(content, **given))
+    monkeypatch.setattr(row_by_row, "_opened", lambda content: changed.append(content) or real_open(content))
+    method = make_method["full"](epochs=3, probe_regularisation=None, augmentations=[{"name": "rotation", "degrees": 5}])
+    for fold in range(2):
+        trained(method, start, take(large, np.flatnonzero(np.arange(20) % 4 != fold)))
+    assert sorted(scaled) == sorted(large.inputs)
+    assert {min(Pictures.open(io.BytesIO(content)).size) for content in changed} == {2 * SIDE}
+    assert len(changed) == 2 * 3 * 15
+
+
+def test_large_images_change_alike_where_the_disk_has_no_room(start, rows, make_method, monkeypatch):
+    large = photographs(rows)
+    method = make_method["full"](epochs=2, probe_regularisation=None, augmentations=[{"name": "crop", "smallest": 0.5}])
+    usual, _ = trained(method, start, large)
+
+    def no_room():
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("rootstock.finetuning.read_once.tempfile.TemporaryFile", no_room)
+    anew, _ = trained(method, replace(start, states={}), large)
+    assert all(np.array_equal(usual[name], anew[name]) for name in anew)
+
+
 def test_a_disk_without_room_costs_time_alone(start, rows, full, decoded, monkeypatch):
     usual, _ = trained(full, start, rows)
 
@@ -116,6 +153,7 @@ def test_the_model_that_comes_out_reads_images_as_they_are(start, rows, full):
 
 def test_texts_have_nothing_to_decode(toy):
     assert decoded_once(toy.start.load(), toy.train, None, known={}) is None
+    assert to_be_changed(toy.start.load(), toy.train, known={}) is toy.train.inputs
 
 
 def test_an_image_that_cannot_be_read_is_told(start, rows, full):

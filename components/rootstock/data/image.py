@@ -12,8 +12,9 @@ from pydantic import Field
 
 from rootstock.data.image_processor import PREPROCESSOR_FILE, load_processor, pixels_of, scaled, scales
 from rootstock.errors import DataError
+from rootstock.on_demand import OnDemand
 from rootstock.part import Modality
-from rootstock.pictures import flattened
+from rootstock.pictures import flattened, no_finer
 from rootstock.threads import in_threads
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ SURFACE_SIDE = 32
 PROBE_SIDE = 32
 #: Of a file that is decoded beside others.
 LARGE_BYTES = 10_000
+#: So many times the pixels a side that a backbone sees are left to what changes an image.
+FINER = 2
 
 
 class Image(Modality):
@@ -62,6 +65,10 @@ class Image(Modality):
         import torch
 
         return {"pixel_values": torch.from_numpy(scaled(np.stack(arrays), scales(processor, self.side)))}
+
+    def to_be_changed(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        """Large images scaled down, the shorter side to ``FINER * side`` pixels: enough for a crop to a quarter of the image."""
+        return OnDemand(lambda row: no_finer(inputs[row], shorter_side=FINER * self.side), len(inputs))
 
     def lengths(self, inputs: Sequence[Any], processor: Any) -> NDArray[np.int64]:
         """All alike: nothing is padded."""

@@ -20,7 +20,7 @@ from rootstock.finetuning.frozen_prefix import split_encoder
 from rootstock.finetuning.hidden_states import through_prefix
 from rootstock.finetuning.loop import train
 from rootstock.finetuning.optimisation import Group, Optimisation
-from rootstock.finetuning.pixels import decoded_once
+from rootstock.finetuning.pixels import decoded_once, to_be_changed
 from rootstock.finetuning.precision import bfloat16_pays, frozen_in_bfloat16
 from rootstock.finetuning.quick_dropout import quick_dropout
 from rootstock.finetuning.quick_layers import quick_layers
@@ -30,6 +30,8 @@ from rootstock.part import EPOCHS, AugmentationPart, FineTuneMethod, Fitted, Row
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: Below all layers: what is seen of images, and what is changed of them before that.
+PIXELS, TO_BE_CHANGED = 0, -1
 AUGMENTED = "augmentations change the inputs"
 NO_CUT = "this backbone cannot be cut above them"
 NO_ROOM = "what they give fits not onto the disk of the temporary folder, or not into half precision; TMPDIR names another folder"
@@ -99,12 +101,13 @@ class GradientMethod(FineTuneMethod):
             fitted = train(
                 trained.encoder, trained.rows, head=self._first_head(start, trained), heldout=trained.heldout, optimisation=steps,
                 label=self.name, groups=adapted.groups, checkpoint=checkpoint,
-                inputs_of=self._changed(rows.inputs, seed=seed) if self.augmentations else None, bfloat16=start.bfloat16,
+                inputs_of=self._changed(start, encoder, rows, seed=seed) if self.augmentations else None, bfloat16=start.bfloat16,
             )  # fmt: skip
         adapted.encoder.model.eval()
         return replace(fitted, encoder=adapted.encoder, notes=(*trained.notes, *fitted.notes))
 
-    def _changed(self, inputs: Sequence[Any], *, seed: int) -> Callable[[int], Sequence[Any]]:
+    def _changed(self, start: Start, encoder: Encoder, rows: Rows, *, seed: int) -> Callable[[int], Sequence[Any]]:
+        inputs = to_be_changed(encoder, rows, known=start.states.setdefault(TO_BE_CHANGED, {}))
         return lambda epoch: augmented(self.augmentations, inputs, seed=seed, epoch=epoch)
 
     def _cut(self, adapted: Adapted, rows: Rows) -> tuple[Encoder, Encoder] | None:
@@ -121,7 +124,7 @@ class GradientMethod(FineTuneMethod):
         if parts is None:
             anew = self._anew(AUGMENTED if self.augmentations else NO_CUT) if adapted.layers_below else ()
             whole = adapted.encoder, rows, heldout
-            read = None if self.augmentations else decoded_once(*whole, known=start.states.setdefault(0, {}))
+            read = None if self.augmentations else decoded_once(*whole, known=start.states.setdefault(PIXELS, {}))
             return _Trained(*(read or whole), anew)
         known = start.states.setdefault(adapted.layers_below, {})
         states = through_prefix(parts[0], rows, label="frozen layers", known=known)

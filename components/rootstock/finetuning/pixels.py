@@ -1,4 +1,4 @@
-"""Images are decoded and scaled once, not once an epoch: in training, what an image is seen as is read in its place."""
+"""Images are decoded and scaled once, not once an epoch: training reads what is seen of them, or what will be changed of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rootstock.encoder import Encoder
 from rootstock.finetuning.read_once import read_once
+from rootstock.on_demand import OnDemand, chosen
 from rootstock.part import Modality, Rows
 
 if TYPE_CHECKING:
@@ -51,3 +52,18 @@ def decoded_once(
     if found is None or (heldout is not None and held is None):
         return None
     return replace(encoder, modality=cast(Modality, ReadBefore(encoder.modality))), found, held
+
+
+def to_be_changed(encoder: Encoder, rows: Rows, *, known: dict[Any, Any]) -> Sequence[Any]:
+    """The inputs as augmentations change them, every epoch otherwise: images scaled down, once where the disk has room for them."""
+    smaller = encoder.modality.to_be_changed(rows.inputs)
+    if smaller is rows.inputs:
+        return smaller
+
+    def make(inputs: Sequence[Any]) -> list[NDArray[np.uint8]]:
+        import numpy as np
+
+        return [np.frombuffer(each, dtype=np.uint8) for each in chosen(encoder.modality.to_be_changed(inputs), range(len(inputs)))]
+
+    found = read_once(encoder, rows, make, label="reading images", known=known)
+    return smaller if found is None else OnDemand(lambda row: found.inputs[row].tobytes(), len(found.inputs))

@@ -44,6 +44,10 @@ class Modality(Part, ABC):
         """What ``tensors`` gives of inputs, to the bit, from their ``arrays``."""
         raise NotImplementedError(f"{self.name} keeps no arrays")
 
+    def to_be_changed(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        """n inputs as augmentations change them: without what a backbone cannot see, where changing that would take long."""
+        return inputs
+
     @abstractmethod
     def lengths(self, inputs: Sequence[Any], processor: Any) -> NDArray[np.int64]:
         """A cost for each of n inputs, (n,), by which batches are sorted so that little padding is computed."""

@@ -68,8 +68,8 @@ class Start:
     unlabelled: UnlabelledRows | None = None
     """None where there are none"""
     states: dict[int, dict[Any, Any]] = field(default_factory=dict, compare=False, repr=False)
-    """layers below -> input -> its hidden states (tokens, d), below all layers its pixels; shared by all that fit from here: folds
-    read the same rows"""
+    """layers below -> input -> its hidden states (tokens, d), below all layers its pixels (0, -1); shared by all that fit from
+    here: folds read the same rows"""
 
 
 @dataclass(frozen=True)
