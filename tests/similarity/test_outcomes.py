@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rootstock.records import Outcome
 from rootstock.similarity.evidence import JOINED_SOURCES
-from rootstock.similarity.outcomes import bundled_outcomes, static_prior
+from rootstock.similarity.outcomes import bundled_outcomes, kindred_tasks, static_prior
 
 
 def outcome(source, gain):
@@ -40,5 +40,11 @@ def test_sources_together_are_the_same_in_whatever_order_and_none_of_their_membe
 
 def test_outcomes_of_sources_together_are_bundled_for_more_than_one_task():
     joined = [each for each in bundled_outcomes() if (each.evidence.get(JOINED_SOURCES) or 1) > 1]
-    assert {"reviews", "sentiment", "digits"} == {each.task for each in joined}
+    assert {"reviews", "sentiment", "digits", "letters"} == {each.task for each in joined}
     assert all(" + " in each.source for each in joined)
+
+
+def test_there_are_bundled_tasks_enough_of_each_modality_to_tell_an_error_from():
+    assert kindred_tasks("text") == {"reviews", "sentiment", "docs"}
+    assert kindred_tasks("image") == {"digits", "letters"}
+    assert kindred_tasks("sound") == frozenset()

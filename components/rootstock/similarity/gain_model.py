@@ -6,6 +6,10 @@ any penalty (Dawes 1979, "The robust beauty of improper linear models"; scores t
 *level* of a ranking is what its sources gain on the whole, from cross-validated gains of the scores in units of accuracy. Sources
 that are learned from together gain what they would gain on average, and more by the *surplus* of such candidates before.
 
+How scores tell better from worse is learned from tasks of every modality, those of another than the target's together counting as
+one task; how large gains are, where all scores are middling, from the target's own modality alone: texts that a pretrained backbone
+reads gain a few points, images that an untrained one sees gain tens.
+
 The spread around a prediction is not the model's own but measured (cross-conformal prediction, Vovk 2015): the errors made on each
 task when all of it was left out, or on each target where there is one task alone. Every task counts the same in it, and as they are
 few, errors are widened as those of the mean of so many and one more.
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 
 #: Penalties on squared weights, for evidence of unit variance and equal tasks.
 STANDING_RIDGE, LEVEL_RIDGE = 0.3, 0.3
+
+#: What texts gain says little of how far off a prediction for images is, but one task alone says nothing.
+ENOUGH_TASKS = 2
 
 #: Past outcomes with twice or half as many labelled rows a class count exp(-1/2) as much.
 DOUBLINGS = 1.0
@@ -59,7 +66,8 @@ class GainModel:
     names: tuple[str, ...]
     """evidence that may be read; only standings and levels are"""
     kin: frozenset[str] = frozenset()
-    """tasks whose errors tell the spread of a prediction; empty: all tasks"""
+    """tasks of the target's modality: the others count together as one, and where there are two of these, their errors alone tell
+    the spread of a prediction; empty: all tasks are alike"""
 
     def predict(
         self, evidence: Sequence[dict[str, float | None]], sources: Sequence[str], *, rows_per_class: float, confidence: float
@@ -123,7 +131,25 @@ class GainModel:
         """(n,) outcomes whose errors count."""
         import numpy as np
 
-        return np.isin(self._tasks, list(self.kin)) if self.kin else np.ones(len(self.bundled), dtype=bool)
+        of_kin = np.isin(self._tasks, list(self.kin))
+        return of_kin if len(np.unique(self._tasks[of_kin])) >= ENOUGH_TASKS else np.ones(len(self.bundled), dtype=bool)
+
+    def _shares(self, weights: NDArray[np.float64], tasks: NDArray[np.str_]) -> NDArray[np.float64]:
+        """Weights that sum to one: the same for every task of the target's modality, and for all others together."""
+        import numpy as np
+
+        shares = _equal_shares(weights, tasks)
+        if self.kin:
+            others = ~np.isin(tasks, list(self.kin))
+            shares = np.where(others, shares / max(1, len(np.unique(tasks[others]))), shares)
+        return np.asarray(shares / max(float(shares.sum()), 1e-300))
+
+    def _mean_of_kin(self, values: NDArray[np.float64], weights: NDArray[np.float64], tasks: NDArray[np.str_]) -> float:
+        """Of all values where no task is of the target's modality."""
+        import numpy as np
+
+        of_kin = weights * np.isin(tasks, list(self.kin))
+        return float((of_kin if of_kin.sum() > 0 else weights) @ values / (of_kin.sum() or 1.0))
 
     def _fit(self, kept: NDArray[np.bool_], weights: NDArray[np.float64]) -> Callable[[_Evidence], NDArray[np.float64]]:
         """What predicts gains, learned from the ``kept`` outcomes."""
@@ -131,7 +157,7 @@ class GainModel:
 
         tasks, gains, joined = self._tasks[kept], self._gains[kept], self._evidence.joined[kept]
         standing, level = self._evidence.standing[kept], self._evidence.level[kept]
-        weights, joined_weights = (_equal_shares(weights[kept] * part, tasks) for part in (~joined, joined))
+        weights, joined_weights = (self._shares(weights[kept] * part, tasks) for part in (~joined, joined))
         rankings = np.array([f"{o.task}/{o.target}/{o.labelled_rows}" for o, yes in zip(self.bundled, kept, strict=True) if yes])
         apart = gains - _means(gains, rankings, weights)
         spread = np.maximum(np.sqrt(_means(apart**2, tasks, weights)), SMALLEST_SPREAD)
@@ -145,6 +171,8 @@ class GainModel:
         mean = float(weights @ gains)
         centre = _centre(level, weights)
         levels = _not_negative(level - centre, gains - mean, weights, ridge=LEVEL_RIDGE * float(_variance(level, centre, weights)))
+
+        mean = self._mean_of_kin(gains - np.nan_to_num(level - centre) @ levels, weights, tasks)
 
         def predict(evidence: _Evidence) -> NDArray[np.float64]:
             above = np.nan_to_num(evidence.level - centre) @ levels

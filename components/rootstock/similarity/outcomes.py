@@ -14,10 +14,6 @@ OUTCOMES_FILE = Path(__file__).with_name("outcomes.csv")
 FACTS = ("modality", "task", "target", "source", "backbone", "labelled_rows", "classes", "predicted", "realised")
 
 
-#: What texts gain says little of how far off a prediction for pictures is: errors are those of the same modality, given two tasks.
-ENOUGH_TASKS = 2
-
-
 @cache
 def _table() -> tuple[dict[str, str], ...]:
     with OUTCOMES_FILE.open(encoding="utf-8", newline="") as stream:
@@ -31,9 +27,8 @@ def bundled_outcomes() -> tuple[Outcome, ...]:
 
 
 def kindred_tasks(modality: str) -> frozenset[str]:
-    """Bundled tasks of the modality; none where there are fewer than two, and so nothing to tell a task's error from."""
-    found = frozenset(row["task"] for row in _table() if row["modality"] == modality)
-    return found if len(found) >= ENOUGH_TASKS else frozenset()
+    """Bundled tasks of the modality."""
+    return frozenset(row["task"] for row in _table() if row["modality"] == modality)
 
 
 def read_outcome(row: dict[str, str]) -> Outcome:
