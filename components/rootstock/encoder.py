@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rootstock.errors import BackboneError, DataError, first_line
 from rootstock.on_demand import chosen
+from rootstock.out_of_memory import in_halves, is_out_of_memory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,6 +134,8 @@ class Encoder:
     def embed(self, inputs: Sequence[Any], label: str = "embedding") -> NDArray[np.float64]:
         """(n, d) pooled features of n inputs; the same input gives the same row up to float rounding, whatever is beside it.
 
+        A batch that does not fit into memory is computed in halves.
+
         Raises DataError if a feature is not finite, BackboneError if the backbone refuses the inputs' size.
         """
         return self._embed(inputs, label, lambda tensors: (self.features(tensors),))[0]
@@ -154,7 +157,7 @@ class Encoder:
             return self.model(**tensors, **wanted)
         except (RuntimeError, IndexError, ValueError, AttributeError) as error:
             said = _why_refused(tensors, self.model, error)
-            if said is None or "memory" in str(error):
+            if said is None or is_out_of_memory(error):
                 raise
             raise BackboneError(f"backbone: {said}") from error
 
@@ -179,17 +182,21 @@ class Encoder:
 
         self.model.eval()
         found: list[NDArray[np.float64]] = []
+
+        def seen(indices: NDArray[np.int64]) -> Sequence[Any]:
+            tensors = self.modality.tensors(chosen(inputs, indices), self.processor)
+            try:
+                return [view.double().cpu().numpy() for view in views(tensors)]
+            except ValueError as error:  # a vision transformer knows the places of one image size only
+                raise BackboneError(f"{label}: the backbone cannot read these inputs: {error}; see data.modality") from error
+
         with torch.inference_mode(), tqdm(total=len(inputs), desc=label, disable=None, leave=False, file=sys.stderr) as bar:
-            for indices in self.batches(inputs):
-                tensors = self.modality.tensors(chosen(inputs, indices), self.processor)
-                try:
-                    pooled = views(tensors)
-                except ValueError as error:  # a vision transformer knows the places of one image size only
-                    raise BackboneError(f"{label}: the backbone cannot read these inputs: {error}; see data.modality") from error
-                found = found or [np.empty((len(inputs), view.shape[1])) for view in pooled]
-                for features, view in zip(found, pooled, strict=True):
-                    features[indices] = view.double().cpu().numpy()
-                bar.update(len(indices))
+            for batch in self.batches(inputs):
+                for indices, pooled in in_halves(seen, batch):
+                    found = found or [np.empty((len(inputs), view.shape[1])) for view in pooled]
+                    for features, view in zip(found, pooled, strict=True):
+                        features[indices] = view
+                    bar.update(len(indices))
         for features in found:
             _refuse_not_finite(features, label)
         return found or [np.empty((0, 0)), np.empty((0, 0))]

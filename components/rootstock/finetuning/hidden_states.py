@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rootstock.encoder import Encoder
 from rootstock.finetuning.read_once import read_once
+from rootstock.out_of_memory import in_halves
 from rootstock.part import Rows
 
 if TYPE_CHECKING:
@@ -85,8 +86,10 @@ def through_prefix(prefix: Encoder, rows: Rows, *, label: str, known: dict[Any, 
     import torch
 
     def make(inputs: Sequence[Any]) -> list[NDArray[np.float16]]:
+        found: list[NDArray[np.float16]] = []
         with torch.inference_mode():
-            found = hidden_states(prefix, inputs)
+            for _, states in in_halves(lambda rows: hidden_states(prefix, [inputs[row] for row in rows]), np.arange(len(inputs))):
+                found.extend(states)
         if not all(np.isfinite(row).all() for row in found):
             raise OverflowError("a hidden state is too large for half precision")
         return found

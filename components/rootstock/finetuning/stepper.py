@@ -13,6 +13,7 @@ from rootstock.finetuning.optimisation import Group, Optimisation, new_optimizer
 from rootstock.finetuning.precision import forward_in_bfloat16
 from rootstock.finetuning.shared_gradients import sum_gradients
 from rootstock.on_demand import chosen
+from rootstock.out_of_memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,20 +45,22 @@ class Stepper:
         self.labels = torch.tensor(labels, device=device)  # a copy: features and labels may be read-only
         self.class_weights = _class_weights(labels, len(layer.bias), device) if optimisation.balanced else None
         self.normalisations = normalisations(encoder.model)
-        self.piece_rows = optimisation.batch_rows
+        self.piece_rows, self._on_gpu = optimisation.batch_rows, device.type == "cuda"
 
     def step(self, inputs: Sequence[Any], indices: NDArray[np.int64]) -> float:
         """One step on the rows of these indices; gives their mean loss. Nothing moves where that is not finite."""
         import torch
 
         while True:
-            random = torch.get_rng_state()
+            random, on_gpu = torch.get_rng_state(), torch.cuda.get_rng_state() if self._on_gpu else None
             loss, out_of_memory = self._shared(*self._attempt(inputs, indices), rows=len(indices))
             if not out_of_memory:
                 break
             largest = math.ceil(len(indices) / processes.count())
             self.piece_rows = max(1, min(self.piece_rows, largest) // 2)
             torch.set_rng_state(random)
+            if on_gpu is not None:
+                torch.cuda.set_rng_state(on_gpu)
             each = " in each process" if processes.count() > 1 else ""
             self._note(f"out of memory; batches of {self.steps.batch_rows} rows are computed {self.piece_rows} at a time{each}")
         if math.isfinite(loss):
@@ -77,7 +80,7 @@ class Stepper:
         try:
             return self.gradients(inputs, indices), False
         except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not _out_of_memory(error) or self.piece_rows == 1:
+            if not is_out_of_memory(error) or self.piece_rows == 1:
                 raise
             return 0.0, True
 
@@ -125,9 +128,3 @@ def _class_weights(labels: NDArray[np.int64], classes: int, device: Any) -> Any:
     counts = np.bincount(labels, minlength=classes)
     shares = len(labels) / np.maximum(counts * np.count_nonzero(counts), 1)
     return torch.tensor(shares, dtype=torch.float32, device=device)
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)
