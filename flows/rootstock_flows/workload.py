@@ -143,7 +143,7 @@ def work_of(
         "prepare": sizes.all,
         "validate": sizes.all,
         "embed": backbones * (sizes.train + source_rows),
-        "score": candidates * sizes.train + backbones * source_rows,
+        "score": candidates * min(sizes.train, max(params.similarity.labelled_rows, 2 * sizes.classes)) + backbones * source_rows,
         "select": epochs_of(params.similarity.halving.method) * sum(count * rows for count, rows in rounds),
         "tune": epochs_of(params.finetuning.source) * tuned_rows,
         "finetune": sizes.train * (STARTS * folds * epochs + longest) + _unlabelled_work(sizes, methods, folds=folds),

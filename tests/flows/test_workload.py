@@ -57,6 +57,16 @@ def test_a_declared_test_is_taken_as_it_is():
     assert sizes_from_cards(card, {}, data()) == Sizes(train=17, test=7, sources={}, classes=2, unlabelled=90)
 
 
+def test_scoring_reads_no_more_labelled_rows_than_the_params_say(params):
+    def scored(train: int, classes: int) -> int:
+        return work_of(Sizes(train, 60, {"a": 1000}, classes), params, candidates=5, tuned_rows=100, rounds=())["score"] - 1000
+
+    most = params.similarity.labelled_rows
+    assert scored(24, 2) == 5 * 24
+    assert scored(10 * most, 2) == 5 * most
+    assert scored(10 * most, most) == 5 * 2 * most
+
+
 def test_the_cards_tell_what_prepare_then_cuts(tiny_data, tiny_params):
     import pandas as pd
     from rootstock.data.card import make_card

@@ -101,7 +101,7 @@ def scaled(pixels: NDArray[Any], table: NDArray[np.float32] | None) -> NDArray[n
         return pixels.astype(np.float32, copy=False)
     found = np.empty(pixels.shape, dtype=np.float32)
     for channel, values in enumerate(table):
-        np.take(values, pixels[:, channel], out=found[:, channel], mode="clip")  # as it is without: checked values are copied first
+        np.take(values, pixels[:, channel], out=found[:, channel], mode="clip")  # to check bounds instead, NumPy would copy
     return found
 
 

@@ -63,6 +63,8 @@ class SimilarityParams(Section):
     """probability of negative transfer above which a source is not chosen"""
     label_match_cosine: Share
     """class names that are not equal match where their embeddings are at least so close; 1 matches equal names only"""
+    labelled_rows: Positive
+    """at most so many labelled rows of the target that candidates are scored on, two a class where those are more"""
     unlabelled_rows: Annotated[int, Field(ge=0)]
     """at most so many rows of the target beside the labelled ones, for metrics that read no labels"""
     joined_sources: Annotated[int, Field(ge=0)]

@@ -83,8 +83,10 @@ def score_candidate(
     return found
 
 
-def rows_to_score(prepared: PreparedData, everything: Rows, incumbent: Incumbent) -> tuple[NDArray[np.int64], dict[str, str]]:
-    """Indices of the labelled rows that candidates are scored on, the same for all; and the versions that cannot be scored.
+def rows_to_score(
+    prepared: PreparedData, everything: Rows, incumbent: Incumbent, *, most: int
+) -> tuple[NDArray[np.int64], dict[str, str]]:
+    """Indices of at most so many labelled rows that candidates are scored on, the same for all; and versions that cannot be scored.
 
     A version in the registry is scored on rows that it has not learned from. If those are fewer than two a class, it is not scored.
     """
@@ -104,7 +106,16 @@ def rows_to_score(prepared: PreparedData, everything: Rows, incumbent: Incumbent
                 f"it has already learned from {len(kept) - len(unseen)} of the {len(kept)} labelled rows; "
                 "scoring it needs 2 new ones a class"
             )
-    return kept, refused
+    return kept[_first_of_each_class(everything.labels[kept], most)], refused
+
+
+def _first_of_each_class(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Places of at most so many of n labels, in order: the first of each class by its share, two of each in any case."""
+    import numpy as np
+
+    share = min(1.0, most / len(labels))
+    kept = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    return np.sort(np.concatenate([rows[: max(2, round(share * len(rows)))] for rows in kept]))
 
 
 def _version_folders(incumbent: Incumbent) -> dict[str, Path]:
@@ -136,7 +147,7 @@ def _key(
             {name: model.sha256 for name, model in versions.items() if model is not None},
             [data.modality.model_dump(mode="json"), data.renamed_labels, backbone.pooling],
             [metric.model_dump(mode="json") for metric in similarity.metrics],
-            [similarity.label_match_cosine, similarity.unlabelled_rows],
+            [similarity.label_match_cosine, similarity.labelled_rows, similarity.unlabelled_rows],
             seed,
         ]
     )
@@ -160,7 +171,7 @@ def _score(
 ) -> CandidateScores:
     first = _bare(backbone.name, data=data, backbone=backbone, workspace=workspace)
     everything = first.rows(prepared.target, "train")
-    rows, refused = rows_to_score(prepared, everything, incumbent)
+    rows, refused = rows_to_score(prepared, everything, incumbent, most=similarity.labelled_rows)
     if why := spec.excluded or refused.get(spec.name):
         return _not_scored(spec, similarity, why)
     encoder = _encoder(spec, incumbent, data=data, backbone=backbone, workspace=workspace, seed=seed)
