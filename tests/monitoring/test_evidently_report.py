@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rootstock.monitoring.evidently_report import Sample, write_report
+from rootstock.monitoring.evidently_report import SHOWN_CLASSES, Sample, write_report
 from rootstock.part import Window
 from rootstock.records import Artifact
 
@@ -59,3 +60,25 @@ def test_page_figures_and_workspace_hold_every_column(draw_window: Draw, folder:
     assert len(projects) == 1
     assert len(list((projects[0] / "snapshots").iterdir())) == 2
     assert new.window.descriptors.equals(before)
+
+
+def test_of_many_classes_the_likeliest_are_shown(draw_window: Draw, folder: Path) -> None:
+    rng = np.random.default_rng(1)
+    labels = tuple(f"class {place:03}" for place in range(300))
+    weights = np.where(np.arange(300) % 25 == 7, 50.0, 1.0)
+    samples = []
+    for _ in range(2):
+        window = draw_window(rng, 30)
+        probabilities = rng.dirichlet(weights, size=30)
+        predicted = [labels[place] for place in probabilities.argmax(axis=1)]
+        samples.append(Sample(replace(window, probabilities=probabilities), predicted, labels))
+    (folder / "many").mkdir()
+    _, figures = write_report(
+        *samples, level=0.001, folder=folder / "many", workspace=folder / "workspace", project="many", name="monday",
+        now=datetime(2026, 3, 1, tzinfo=UTC),
+    )  # fmt: skip
+    metrics = json.loads(Path(figures.path).read_text(encoding="utf-8"))["metrics"]
+    shown = [column for metric in metrics if (column := str(metric["config"].get("column"))).startswith("probability:")]
+    assert len(shown) == SHOWN_CLASSES
+    assert {f"probability:class {place:03}" for place in range(7, 300, 25)} < set(shown)
+    assert shown == sorted(shown)
