@@ -50,4 +50,5 @@ def embed(workspace: str) -> None:
     else:
         os.environ.pop("PREFECT_API_URL", None)
         os.environ.setdefault("PREFECT_HOME", str(Path(workspace).resolve() / "prefect"))
-        os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "1")  # an embedded server that is gone stays gone
+        # An embedded server that is gone stays gone, but one whose database is busy says 503 for some seconds.
+        os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")
