@@ -95,6 +95,18 @@ def test_images_that_change_every_epoch_are_decoded_every_epoch(start, rows, mak
     assert len(decoded) >= 3 * len(rows.inputs)
 
 
+def test_rows_held_out_are_decoded_once_where_others_change_every_epoch(start, rows, make_method, decoded, monkeypatch):
+    few, others = take(rows, np.arange(12)), take(rows, np.arange(12, 20))
+    crop = [{"name": "crop", "smallest": 0.9}]
+    method = make_method["full"](epochs=4, probe_regularisation=None, augmentations=crop)
+    once, first = trained(method, start, few, others)
+    assert [decoded.count(content) for content in others.inputs] == [1] * 8
+    monkeypatch.setattr(gradient, "decoded_once", lambda *_, **__: None)
+    anew, second = trained(method, replace(start, states={}), few, others)
+    assert all(np.array_equal(once[name], anew[name]) for name in anew)
+    assert all(np.array_equal(first.heldout[epoch], second.heldout[epoch]) for epoch in (1.0, 4.0))
+
+
 def photographs(rows: Rows) -> Rows:
     """The same, much larger than the backbone sees them."""
     found = []
@@ -152,7 +164,7 @@ def test_the_model_that_comes_out_reads_images_as_they_are(start, rows, full):
 
 
 def test_texts_have_nothing_to_decode(toy):
-    assert decoded_once(toy.start.load(), toy.train, None, known={}) is None
+    assert decoded_once(toy.start.load(), toy.train, None, known={}, rows_change=False) is None
     assert to_be_changed(toy.start.load(), toy.train, known={}) is toy.train.inputs
 
 

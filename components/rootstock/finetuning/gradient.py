@@ -124,7 +124,7 @@ class GradientMethod(FineTuneMethod):
         if parts is None:
             anew = self._anew(AUGMENTED if self.augmentations else NO_CUT) if adapted.layers_below else ()
             whole = adapted.encoder, rows, heldout
-            read = None if self.augmentations else decoded_once(*whole, known=start.states.setdefault(PIXELS, {}))
+            read = decoded_once(*whole, known=start.states.setdefault(PIXELS, {}), rows_change=bool(self.augmentations))
             return _Trained(*(read or whole), anew)
         known = start.states.setdefault(adapted.layers_below, {})
         states = through_prefix(parts[0], rows, label="frozen layers", known=known)

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReadBefore:
-    """Reads inputs that are ``arrays`` of a modality already: stands where that stands."""
+    """Reads inputs that are ``arrays`` of a modality already, and others as that does: stands where that stands."""
 
     modality: Modality
 
     def tensors(self, inputs: Sequence[Any], processor: Any) -> dict[str, Any]:
         """Those of the modality, to the bit."""
-        return self.modality.tensors_of(inputs, processor)
+        import numpy as np
+
+        return (self.modality.tensors_of if isinstance(inputs[0], np.ndarray) else self.modality.tensors)(inputs, processor)
 
     def lengths(self, inputs: Sequence[Any], processor: Any) -> NDArray[np.int64]:
         """All alike: what is kept is of one shape."""
@@ -34,12 +36,12 @@ class ReadBefore:
 
 
 def decoded_once(
-    encoder: Encoder, rows: Rows, heldout: Rows | None, *, known: dict[Any, Any]
+    encoder: Encoder, rows: Rows, heldout: Rows | None, *, known: dict[Any, Any], rows_change: bool
 ) -> tuple[Encoder, Rows, Rows | None] | None:
     """An encoder and rows that give what these give, to the bit, without decoding images again.
 
-    What is ``known`` of an image is not read again. None where there is nothing dear to be saved (texts), or the disk has no room
-    for it: 150 kB for an image of 224 x 224 pixels.
+    What is ``known`` of an image is not read again; where ``rows_change`` every epoch, only the held-out ones are read before. None
+    where there is nothing dear to be saved (texts), or the disk has no room for it: 150 kB for an image of 224 x 224 pixels.
     """
     if encoder.modality.arrays(rows.inputs[:1], encoder.processor) is None:
         return None
@@ -47,7 +49,7 @@ def decoded_once(
     def make(inputs: Sequence[Any]) -> Sequence[Any]:
         return cast("Sequence[Any]", encoder.modality.arrays(inputs, encoder.processor))
 
-    found = read_once(encoder, rows, make, label="reading images", known=known)
+    found = rows if rows_change else read_once(encoder, rows, make, label="reading images", known=known)
     held = read_once(encoder, heldout, make, label="reading images", known=known) if heldout is not None else None
     if found is None or (heldout is not None and held is None):
         return None
