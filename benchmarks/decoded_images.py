@@ -13,7 +13,6 @@ import io
 import json
 import os
 import platform
-import statistics
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from rootstock_flows.environment import opt_out
+from spread import spread
 
 WIDTH, HEIGHT, MOST_PIXELS = 1600, 1200, 1_000_000
 SMALL: dict[str, Any] = {"embedding_size": 16, "hidden_sizes": [16, 32, 64], "depths": [1, 1, 1], "layer_type": "basic"}
@@ -153,11 +153,7 @@ def _measure(case: Case, rows: Any, *, repeats: int) -> dict[str, Any]:
             losses[way] = fitted.losses[-1]
             print(f"{case.name}, decoded {way}: {seconds[way][-1]:.1f} s", file=sys.stderr, flush=True)
     ratios = [slow / quick for slow, quick in zip(seconds["every epoch"], seconds["once"], strict=True)]
-    return {"seconds": {way: _spread(each) for way, each in seconds.items()}, "ratio": _spread(ratios), "losses": losses}
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    return {"median": round(statistics.median(values), 2), "low": round(min(values), 2), "high": round(max(values), 2)}
+    return {"seconds": {way: spread(each) for way, each in seconds.items()}, "ratio": spread(ratios), "losses": losses}
 
 
 def _text(document: dict[str, Any]) -> str:

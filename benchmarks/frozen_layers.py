@@ -12,7 +12,6 @@ import io
 import json
 import os
 import platform
-import statistics
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rootstock_flows.environment import opt_out
+from spread import spread
 
 SIDE = 224
 TRANSFORMER = {"hidden_size": 192, "num_hidden_layers": 12, "num_attention_heads": 3, "image_size": SIDE}
@@ -83,8 +83,8 @@ def _measure(name: str, folder: Path, *, rows: int, repeats: int) -> dict[str, A
             print(f"{name}, {way}: {seconds[way][-1]:.1f} s", file=sys.stderr, flush=True)
     ratios = [slow / quick for slow, quick in zip(seconds["every epoch"], seconds["once"], strict=True)]
     return {
-        "seconds": {way: _spread(each) for way, each in seconds.items()},
-        "ratio": _spread(ratios),
+        "seconds": {way: spread(each) for way, each in seconds.items()},
+        "ratio": spread(ratios),
         "losses": {way: round(loss, 4) for way, loss in losses.items()},
         "same": abs(losses["once"] - losses["every epoch"]) <= SAME_LOSS,
     }
@@ -103,10 +103,6 @@ def _digits(rows: int) -> Any:
         Image.fromarray((pixels * 15.9).astype(np.uint8)).resize((SIDE, SIDE)).convert("RGB").save(stream, format="PNG")
         inputs.append(stream.getvalue())
     return Rows(inputs, bunch.target[:rows], np.zeros((rows, 0)))
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    return {"median": round(statistics.median(values), 2), "low": round(min(values), 2), "high": round(max(values), 2)}
 
 
 def _text(document: dict[str, Any]) -> str:

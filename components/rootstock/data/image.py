@@ -14,7 +14,7 @@ from rootstock.data.image_processor import PREPROCESSOR_FILE, load_processor, pi
 from rootstock.errors import DataError
 from rootstock.on_demand import OnDemand
 from rootstock.part import Modality
-from rootstock.pictures import flattened, no_finer
+from rootstock.pictures import LARGE_BYTES, flattened, no_finer
 from rootstock.threads import in_threads
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 SURFACE_SIDE = 32
 PROBE_SIDE = 32
-#: Of a file that is decoded beside others.
-LARGE_BYTES = 10_000
 #: So many times the pixels a side that a backbone sees are left to what changes an image.
 FINER = 2
 
