@@ -205,8 +205,13 @@ def sealed_facts(card: ModelCard) -> Sealed:
     )
 
 
+def group_hash(group: str) -> str:
+    """By which a group of rows (``data.columns.group``) is known among what a model learned from; never that of an input."""
+    return f"group {hashlib.sha256(group.encode()).hexdigest()[:16]}"
+
+
 def training_hashes(folder: Path) -> frozenset[str]:
-    """Hashes of the inputs a model learned from, of all its ancestors too."""
+    """Hashes of the inputs, and of the groups of rows, that a model learned from, of all its ancestors too."""
     path = folder / TRAINING_ROWS_FILE
     return frozenset(load_json(path)) if path.is_file() else frozenset()
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from rootstock.groups import design_effect
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
@@ -43,11 +45,18 @@ class Pair:
         return (self.wins + self.losses) / self.n
 
 
-def pair_of(first: NDArray[np.bool_], second: NDArray[np.bool_], *, inflation: float = 1.0) -> Pair:
-    """Compare two (n,) masks of rows right. Raises ValueError if they are not of one length, or empty."""
+def pair_of(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], *, inflation: float = 1.0, groups: NDArray[np.int64] | None = None
+) -> Pair:
+    """Compare two (n,) masks of rows right; rows of one of the ``groups`` (n,) count for fewer, by their design effect.
+
+    Raises ValueError if the two are not of one length, or empty.
+    """
     if len(first) != len(second) or not len(first):
         raise ValueError(f"expected two answers to the same rows, at least one, found {len(first)} and {len(second)}")
-    return Pair(wins=int((first & ~second).sum()), losses=int((second & ~first).sum()), n=len(first), inflation=inflation)
+    wins, losses = first & ~second, second & ~first
+    inflation *= design_effect(wins.astype(float) - losses.astype(float), groups)
+    return Pair(wins=int(wins.sum()), losses=int(losses.sum()), n=len(first), inflation=inflation)
 
 
 def reverse(pair: Pair) -> Pair:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootstock.backbone import content_hash, load_encoder, locate
-from rootstock.classifier import input_hash, load_tuned_encoder, read_card
+from rootstock.classifier import group_hash, input_hash, load_tuned_encoder, read_card
 from rootstock.encoder import Encoder, Features, check_padding
 from rootstock.errors import DataError
 from rootstock.files import sha256_of_json
+from rootstock.groups import group_numbers
 from rootstock.kept_features import embed_cached
 from rootstock.part import Modality, Rows, UnlabelledRows
-from rootstock.records import Artifact, Dataset
+from rootstock.records import GROUP, Artifact, Dataset
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,13 +34,34 @@ def tested_split(target: Dataset) -> str:
 
 
 def read_split(dataset: Dataset, split: str) -> pd.DataFrame:
-    """Columns ``id``, ``input``, ``label`` and ``keep:COLUMN`` of one split. Raises DataError if the file is gone."""
+    """Columns ``id``, ``input``, ``label``, perhaps ``keep:COLUMN`` and ``group``, of one split.
+
+    Raises DataError if the file is gone.
+    """
     import pandas as pd
 
     path = Path(dataset.splits[split].path)
     if not path.is_file():
         raise DataError(f"{path}: expected the {split} rows of {dataset.name}, found nothing; run 'rootstock run' again")
     return pd.read_parquet(path)
+
+
+def were_learned(rows: pd.DataFrame, learned: frozenset[str]) -> NDArray[np.bool_]:
+    """(n,) rows whose input, or another row of whose group, is among what a model learned from (``training_hashes``)."""
+    import numpy as np
+
+    groups = rows[GROUP] if GROUP in rows else [None] * len(rows)
+    return np.array(
+        [input_hash(value) in learned or (group is not None and group_hash(group) in learned)
+         for value, group in zip(rows["input"], groups, strict=True)],
+        dtype=bool,
+    )  # fmt: skip
+
+
+def group_names(dataset: Dataset, split: str) -> tuple[str, ...]:
+    """The different groups of a split's rows, sorted; none where rows have no groups."""
+    rows = read_split(dataset, split)
+    return tuple(sorted(set(rows[GROUP]))) if GROUP in rows else ()
 
 
 def label_indices(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
@@ -82,12 +104,12 @@ class EncoderSource:
         frame = read_split(dataset, split)
         inputs, labels = list(frame["input"]), label_indices(list(frame["label"]), dataset.labels)
         found = self.embed_layers(inputs, rows_sha256=dataset.splits[split].sha256, label=f"embedding {dataset.name}")
-        return EmbeddedRows(inputs, labels, found.last, found.layer_mean)
+        return EmbeddedRows(inputs, labels, found.last, found.layer_mean, groups=group_numbers(frame))
 
     def unlabelled(self, target: Dataset) -> UnlabelledRows | None:
         """The target's rows that are neither labelled nor tested on, in an order that their content decides.
 
-        Rows equal to one that is are left out. Labels that such rows may have are not read.
+        Rows equal to one that is are left out, and those of a group that is tested on. Labels that such rows may have are not read.
         """
         hashes = tuple(sorted((split, rows.sha256) for split, rows in target.splits.items()))
         inputs = _neither_labelled_nor_tested(_Hashed(hashes, target))
@@ -134,9 +156,13 @@ class _Hashed:
 @lru_cache(maxsize=1)
 def _neither_labelled_nor_tested(target: _Hashed) -> tuple[object, ...]:
     """Different inputs, in the order of their hashes: every candidate and every fit asks for the same ones."""
-    splits = {split: read_split(target.dataset, split)["input"] for split, _ in target.splits}
-    found = {input_hash(value): value for value in splits.pop("unused", ())}
-    others = {input_hash(value) for values in splits.values() for value in values} if found else set()
+    frames = {split: read_split(target.dataset, split) for split, _ in target.splits}
+    tested = set(frames["test"][GROUP]) if GROUP in frames.get("test", ()) else set()
+    free = frames.pop("unused", None)
+    if free is not None and tested:
+        free = free[~free[GROUP].isin(tested)]
+    found = {input_hash(value): value for value in (free["input"] if free is not None else ())}
+    others = {input_hash(value) for frame in frames.values() for value in frame["input"]} if found else set()
     return tuple(found[name] for name in sorted(found.keys() - others))
 
 

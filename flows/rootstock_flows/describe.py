@@ -59,8 +59,10 @@ def _(record: Looks) -> str:
 @describe.register
 def _(record: PreparedData) -> str:
     rows = {name: split.rows for name, split in record.target.splits.items()}
-    test = f"{rows['test']} for the test" if "test" in rows else "tested on out of fold"
-    return f"{rows['train']} labelled rows, {test}, {len(record.target.labels)} classes"
+    groups = {name: f" of {count}" for name, count in record.target.groups.items()}
+    test = f"{rows['test']}{groups.get('test', '')} for the test" if "test" in rows else "tested on out of fold"
+    learned = f"{rows['train']} labelled rows{groups.get('train', '')}{' groups' * bool(groups)}"
+    return f"{learned}, {test}, {len(record.target.labels)} classes"
 
 
 @describe.register

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 from rootstock.data import registry
 from rootstock.data.add_labels import AddedLabels, add_labels
 from rootstock.data.card import make_card
-from rootstock.data.prepare import check_modality
+from rootstock.data.prepare import check_modality, split_target
 from rootstock.data.read import as_text
 from rootstock.data.rows import content_ids, input_key
+from rootstock.data.split import TEST
 from rootstock.errors import DataError, ParamsError
 from rootstock.files import storage_errors, write_file
 from rootstock.labelling.choose_rows import ChosenRows, check_pool, choose_rows, different_rows, kept_for_chance, sheet_of
 from rootstock.monitoring.prediction_log import PredictionLog
 from rootstock.part import Pool
 from rootstock.pictures import ending_of
+from rootstock.records import GROUP
 from rootstock.table import image_in, read_table, write_table
 
 if TYPE_CHECKING:
@@ -35,19 +37,30 @@ ATTEMPTS = 5
 
 
 def rows_without_label(params: Params, batch: str | None) -> pd.DataFrame:
-    """Columns ``id`` and ``input`` of rows that could be labelled, each input once.
+    """Columns ``id``, ``input`` and ``is_tested`` of rows that could be labelled, each input once.
 
     They are the target's own rows without a label and all that the model was asked; with ``batch`` only what it was asked under
-    that name. Inputs that have a label in the newest version of the target are left out.
+    that name. Inputs that have a label in the newest version of the target are left out. ``is_tested`` says of which the group is
+    tested on: chosen to learn from, they would be left unused.
     """
     import pandas as pd
 
-    _, frame = _newest(params)
+    revision, frame = _newest(params)
     logged = PredictionLog.of(params.workspace, params.registration.model).read_inputs(batch)
     own = frame[frame["label"] == ""] if batch is None else frame[:0]
-    rows = pd.DataFrame({"id": [*own["id"], *content_ids(logged)], "input": [*own["input"], *logged]})
+    is_tested = [*own["id"].isin(_in_tested_groups(params, revision)), *[False] * len(logged)]
+    rows = pd.DataFrame({"id": [*own["id"], *content_ids(logged)], "input": [*own["input"], *logged], "is_tested": is_tested})
     labelled = frozenset(map(input_key, frame.loc[frame["label"] != "", "input"]))
     return rows.iloc[different_rows([input_key(value) for value in rows["input"]], labelled=labelled)].reset_index(drop=True)
+
+
+def _in_tested_groups(params: Params, revision: DatasetRevision) -> set[str]:
+    """Ids of all rows of groups that are tested on; none where rows have no groups."""
+    if params.data.columns.group is None:
+        return set()
+    rows, splits = split_target(Path(params.data.registry), revision, data=params.data, seed=params.seed)
+    tested = set(rows[GROUP][[split == TEST for split in splits]])
+    return set(rows["id"][rows[GROUP].isin(tested)])
 
 
 def ask_for_labels(
@@ -78,7 +91,7 @@ def ask_for_labels(
             "'rootstock label add', then name another sheet, or move this one away"
         )
     found = rows_without_label(params, batch)
-    kept = kept_for_chance([input_key(value) for value in found["input"]])
+    kept = kept_for_chance([input_key(value) for value in found["input"]]) | found["is_tested"].to_numpy(dtype=bool)
     check_pool(kept, rows=rows, sample=sample)
     said = predict(list(found["input"]))
     choice, record = choose_rows(

@@ -15,9 +15,11 @@ from rootstock.data.split import TEST, TRAIN
 from rootstock.errors import InputError
 from rootstock.evaluation.looks import count_looks
 from rootstock.evaluation.row_slices import columns_of_slices
+from rootstock.groups import group_numbers
+from rootstock.paired import pair_of
 from rootstock.params import Params
 from rootstock.part import Sample
-from rootstock.records import NO_TRANSFER, SLICE, Detectable, EvalReport, Incumbent, Looks
+from rootstock.records import GROUP, NO_TRANSFER, SLICE, Detectable, EvalReport, Incumbent, Looks
 
 from rootstock_flows.replay import past_runs
 
@@ -36,6 +38,8 @@ class Expected:
     discordance: float
     source: str
     """where that comes from, for people"""
+    design_effect: float = 1.0
+    """of rows that have groups"""
 
 
 def make_power(params: Params, *, wanted: float | None, accuracy: float | None, discordance: float | None) -> dict[str, Any]:
@@ -54,7 +58,8 @@ def make_power(params: Params, *, wanted: float | None, accuracy: float | None, 
     expected = _expected(params.workspace, accuracy=accuracy, discordance=discordance)
     nobody = Incumbent(version=None, model=None, run_key=None, earlier=())
     looks = count_looks(nobody, gates=params.gates, registration=params.registration, workspace=params.workspace, run_key="")
-    inflation = _inflation(params) if tested == TRAIN else 1.0
+    effect = expected.design_effect if GROUP in test else 1.0
+    inflation = effect * (_inflation(params) if tested == TRAIN else 1.0)
     sample = Sample(
         rows=round(len(test) / inflation),
         class_rows=_fewer(label_counts(test), inflation),
@@ -68,6 +73,8 @@ def make_power(params: Params, *, wanted: float | None, accuracy: float | None, 
         "revision": revision.revision,
         "rows": len(test),
         "variance_inflation": inflation,
+        "groups": test[GROUP].nunique() if GROUP in test else None,
+        "design_effect": effect,
         "expected": {"accuracy": expected.accuracy, "discordance": expected.discordance, "source": expected.source},
         "looks": looks.model_dump(mode="json"),
         "gates": [_more(each, inflation).model_dump(mode="json") for detectables in found.values() for each in detectables],
@@ -113,13 +120,14 @@ def _expected(workspace: str, *, accuracy: float | None, discordance: float | No
             continue
         asked = rows[rows[f"predicted:{rivals[0]}"].notna()]
         right = [(asked[f"predicted:{name}"] == asked["label"]).to_numpy() for name in ("model", rivals[0])]
+        effect = pair_of(right[0], right[1], groups=group_numbers(asked)).inflation
         shown = "the champion" if rivals[0] == "champion" else rivals[0]
         source = f"the newest run, {run.when[:10]}: its model and {shown}"
-        found = Expected(float(right[0].mean()), float((right[0] != right[1]).mean()), source)
+        found = Expected(float(right[0].mean()), float((right[0] != right[1]).mean()), source, effect)
         break
     if accuracy is not None or discordance is not None:
         given = accuracy if accuracy is not None else found.accuracy, discordance if discordance is not None else found.discordance
-        return Expected(*given, "as given")
+        return Expected(*given, "as given", found.design_effect)
     return found
 
 
@@ -144,8 +152,14 @@ def power_text(found: Mapping[str, Any]) -> str:
     ]
     if found["silent"]:
         lines.append(f"Not a matter of rows, or not known before a run: {', '.join(found['silent'])}.")
-    if found["variance_inflation"] > 1:
-        lines.append(f"Rows predicted out of fold hang together: {found['variance_inflation']:.2f} of them count for one.")
+    effect = found["design_effect"]
+    if found["groups"] is not None:
+        known = (
+            f"{effect:.2f} of them counted for one in the newest run" if effect > 1 else "what they have in common a run will tell"
+        )
+        lines.append(f"The rows are of {found['groups']:,} groups and hang together: {known}.")
+    if (folds := found["variance_inflation"] / effect) > 1:
+        lines.append(f"Rows predicted out of fold hang together: {folds:.2f} of them count for one.")
     return "\n".join(lines)
 
 

@@ -20,6 +20,7 @@ from rootstock.errors import InputError
 from rootstock.evaluation.decide import decide
 from rootstock.evaluation.looks import looks_after
 from rootstock.evaluation.measures import Answers, measure_models
+from rootstock.files import sha256_of
 from rootstock.journal import append
 from rootstock.params import GatesParams
 from rootstock.records import Artifact, EvalReport, Scored
@@ -205,3 +206,28 @@ def test_rows_predicted_out_of_fold_count_for_fewer(news: Path) -> None:
 def test_a_pipeline_without_gates_has_nothing_to_tell(news: Path) -> None:
     with pytest.raises(InputError, match="expected a panel, found none"):
         call("power", "--set", "gates=none")
+
+
+def test_power_counts_rows_of_a_group_for_as_many_as_the_newest_run_showed(project: Path) -> None:
+    """Rows of one group are all alike in that run: about as many of them as a group has count for one."""
+    frame = pd.DataFrame({"text": [f"text {n}" for n in range(400)], "label": [LABELS[n % 2] for n in range(400)]})
+    frame.assign(region="north", customer=[f"c{n // 8}" for n in range(400)]).to_csv("grouped.csv", index=False)
+    added = CliRunner().invoke(data_command, ["add", "news", "grouped.csv", "--set", "data.columns.group=customer"])
+    assert added.exit_code == 0, added.output
+    grouped = ("--set", "data.columns.group=customer", "--set", "data.test_fraction=0.5")
+    before = json.loads(call("power", *grouped, "--json"))
+    assert (before["design_effect"], before["variance_inflation"]) == (1.0, 1.0)
+    assert before["groups"] == 25
+    assert "The rows are of 25 groups and hang together: what they have in common a run will tell." in call("power", *grouped)
+    write_run(project, 0, right=0.7, champion=0.5)
+    path = next(Path(".rootstock/stages/evaluate").rglob("predictions.parquet"))
+    rows = pd.read_parquet(path)
+    rows.assign(group=[f"c{n // 8}" for n in range(len(rows))]).to_parquet(path)
+    document = next(Path(".rootstock/runs").rglob("run.json"))
+    run = json.loads(document.read_text(encoding="utf-8"))
+    run["evaluation"]["predictions"] |= {"sha256": sha256_of(path)}
+    document.write_text(json.dumps(run), encoding="utf-8")
+    after = json.loads(call("power", *grouped, "--json"))
+    assert after["design_effect"] == pytest.approx(8.0, rel=0.1)
+    smallest = {each["gate"]: each["smallest"] for each in before["gates"]}
+    assert all(each["smallest"] > smallest[each["gate"]] for each in after["gates"])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from rootstock.classifier import Classifier, Prediction, input_hash
+from rootstock.classifier import Classifier, Prediction, group_hash, input_hash
 from rootstock.errors import DataError
 from rootstock.evaluation.evaluate import evaluate
 from rootstock.evaluation.perturbation.letter_case import LetterCase
@@ -417,3 +417,44 @@ def test_the_report_knows_what_the_data_was(project: Project) -> None:
     facts = project.run().data
     assert facts is not None
     assert facts.learned_rows == 7
+
+
+def with_customers(project: Project, size: int) -> pd.DataFrame:
+    """The test rows as those of customers with so many each."""
+    rows = pd.read_parquet("test.parquet")
+    rows = rows.assign(group=[f"customer {row // size}" for row in range(len(rows))])
+    project.rewrite_test(rows)
+    return rows
+
+
+def test_intervals_are_wider_where_rows_of_a_group_fail_together(project: Project) -> None:
+    """Every fifth row is wrong: gathered in three groups of four they tell less than spread over twelve."""
+    with_customers(project, 5)
+    spread = project.run()
+    assert spread.groups == 12
+    rows = pd.read_parquet("test.parquet")
+    wrong = np.arange(60) % 5 == 0
+    numbers = np.where(wrong, np.arange(60) // 20, 3 + np.cumsum(~wrong) // 5)
+    project.rewrite_test(rows.assign(group=[f"customer {number}" for number in numbers]))
+    together = project.run("again").measures
+    for name in ("accuracy", "macro_f1", "log_loss", "brier"):
+        apart = spread.measures[name]
+        assert together[name].value == pytest.approx(apart.value)
+        assert together[name].high - together[name].low > 1.2 * (apart.high - apart.low)
+
+
+def test_the_answers_name_the_group_of_each_row(project: Project) -> None:
+    given = with_customers(project, 4)
+    report = project.run()
+    assert pd.read_parquet(report.predictions.path)["group"].tolist() == given["group"].tolist()
+    assert report.measured_on(60) == "60 test rows of 15 groups"
+
+
+def test_a_champion_is_not_asked_about_others_of_a_group_that_it_learned_from(project: Project) -> None:
+    with_customers(project, 4)
+    project.crown(Fake())
+    Path("champion/training_rows.json").write_text(json.dumps([group_hash("customer 0"), group_hash("customer 9")]))
+    champion = project.run().champion
+    assert champion is not None
+    assert champion.measures["accuracy"].n == 52
+    assert "8 of 60 rows left out because it learned from them" in champion.note

@@ -173,3 +173,29 @@ def test_rows_that_hang_together_count_for_fewer(gate: str, tmp_path: Path) -> N
         for factor in (1.0, 12.0)
     ]
     assert results == ["pass", "inconclusive"]
+
+
+@pytest.mark.parametrize(
+    ("gate", "right"),
+    [
+        ("better_than_baselines", {"model": 0.9, "majority": 0.7, "probe": 0.9}),
+        ("against_champion", {"model": 0.9, "champion": 0.65}),
+        ("positive_transfer", {"model": 0.9, "no_transfer": 0.7}),
+        ("worst_slice", {"model": 0.9, "probe": 0.85}),
+        ("fairness_gap", {"model": 0.9}),
+    ],
+)
+def test_what_many_rows_show_a_few_groups_of_rows_alike_do_not(gate: str, right: dict[str, float], tmp_path: Path) -> None:
+    """Of 600 rows each model has the first ones right, so in eight groups, one after the other, rows are alike."""
+    rows = rows_with(600, **right)
+    part = parse_part(Gate, {"name": gate, **GATES[gate]})
+
+    def decide(rows: pd.DataFrame) -> GateResult:
+        source = "films" if gate == "positive_transfer" else None
+        report = report_of(rows, folder=tmp_path, champion="champion" in right, source=source)
+        return part.decide(report, rows, level=LEVEL)
+
+    alone = decide(rows)
+    assert alone.verdict == "pass"
+    assert decide(rows.assign(group=[f"g{n:03d}" for n in range(600)])) == alone
+    assert decide(rows.assign(group=[f"g{n // 75}" for n in range(600)])).verdict == "inconclusive"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
+from rootstock.classifier import input_hash
 from rootstock.errors import DataError
-from rootstock.finetuning.crossvalidate import Option, score_options, stratified_folds, take
+from rootstock.finetuning.crossvalidate import Option, score_options, stratified_folds, take, unseen_rows
 from rootstock.head import Head
 from rootstock.part import FineTuneMethod, Fitted, Rows, Start
-from rootstock.records import MethodScore
+from rootstock.records import Artifact, MethodScore
 
 NEVER_LOADED = Start(lambda: pytest.fail("loaded"), 2, None)
 
@@ -168,3 +170,27 @@ def test_taking_rows_takes_inputs_labels_and_features_alike():
     assert taken.inputs == ["row 3", "row 0"]
     np.testing.assert_array_equal(taken.labels, [1, 0])
     np.testing.assert_array_equal(taken.features, [[3.0], [0.0]])
+
+
+def test_rows_of_one_group_are_held_out_together_and_keep_their_group_when_some_are_taken():
+    chosen = option({1.0: 0.8})
+    groups = {name: number // 2 for number, name in enumerate(chosen.rows.inputs)}
+    chosen = replace(chosen, rows=replace(chosen.rows, groups=np.array(list(groups.values()))))
+    score_options([chosen], folds=3, seed=0, eligible=everyone())
+    for fitted, held, _ in chosen.method.calls:
+        assert not {groups[name] for name in fitted} & {groups[name] for name in held}
+    assert take(chosen.rows, np.array([11, 0])).groups.tolist() == [5, 0]
+
+
+def test_a_row_of_a_group_that_the_start_has_learned_from_is_not_scored(tmp_path):
+    given = replace(rows([0, 1] * 6), groups=np.array([0] * 4 + list(range(1, 9))))
+    (tmp_path / "training_rows.json").write_text(json.dumps([input_hash(given.inputs[2])]))
+    assert unseen_rows(given, Artifact.of(tmp_path)).tolist() == [False] * 4 + [True] * 8
+
+
+def test_intervals_of_a_method_are_wider_where_rows_of_a_group_are_alike():
+    plain = option({1.0: 0.8})
+    grouped = replace(plain, rows=replace(plain.rows, groups=np.arange(12) // 2))
+    (alone,), (together,) = (score_options([each], folds=2, seed=0, eligible=everyone()) for each in (plain, grouped))
+    assert together.record.accuracy.low < alone.record.accuracy.low
+    assert together.log_loss == pytest.approx(alone.log_loss)

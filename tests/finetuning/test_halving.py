@@ -24,7 +24,7 @@ def noisy(mean, *, seed, spread=0.5):
     return mean + spread * np.random.default_rng(seed).normal(size=N)
 
 
-def race(losses, *, sizes=None, halving=HALVING, control=None):
+def race(losses, *, sizes=None, halving=HALVING, control=None, groups=None):
     """``losses`` holds a function of the rows for each candidate."""
     calls = []
 
@@ -34,7 +34,7 @@ def race(losses, *, sizes=None, halving=HALVING, control=None):
 
     found = run_race(
         sizes or dict.fromkeys(losses, 10_000), attempt, control=control or trial(np.full(N, 1.0)), halving=halving, confidence=0.9,
-        seed=0,
+        seed=0, groups=groups,
     )  # fmt: skip
     return found, calls
 
@@ -143,3 +143,17 @@ def test_the_paired_test_is_near_wilcoxons_where_differences_are_normal():
 
 def test_equal_losses_are_no_evidence():
     assert paired_p_value([0.5, 0.2], [0.5, 0.2], seed=0) == 1.0
+
+
+def test_rows_of_a_group_change_their_sign_together():
+    """Twelve rows all better tell much; as those of three groups they tell as much as three."""
+    leader, other = [0.1] * 12, [0.2, 0.3, 0.4, 0.5] * 3
+    assert paired_p_value(leader, other, seed=0) < 0.001
+    assert paired_p_value(leader, other, seed=0, groups=np.arange(12) // 4) == pytest.approx(1 / 8)
+
+
+def test_a_leader_of_few_groups_is_not_clear():
+    means = {"a": 0.4, "b": 0.6}
+    losses = {name: lambda rows, mean=mean: noisy(mean, seed=1, spread=0.1) for name, mean in means.items()}
+    assert race(losses)[0].clear
+    assert not race(losses, groups=np.arange(N) % 3)[0].clear

@@ -269,3 +269,14 @@ def test_a_model_learned_with_rows_without_label_says_so_and_counts_only_labelle
         prepared, nothing, trained, **sections, finetuning=finetuning, evaluation=tiny_params.evaluation, folder=Path("ladder")
     )
     assert "no_transfer" in ladder.rungs
+
+
+def test_rows_without_label_of_a_group_that_is_tested_on_are_not_read(tiny_data, toy):
+    given = with_unused(tiny_data, ["a new one", "another", "a third"])
+    for split, groups in (("unused", ["ann", "bob", "eve"]), ("test", None), ("train", None)):
+        path = Path(given.target.splits[split].path)
+        rows = pd.read_parquet(path)
+        rows.assign(group=groups or ["bob" if split == "test" else "eve"] * len(rows)).to_parquet(path, index=False)
+    hashed = {name: file.model_copy(update={"sha256": sha256_of(Path(file.path))}) for name, file in given.target.splits.items()}
+    found = toy.encoder.unlabelled(given.target.model_copy(update={"splits": hashed}))
+    assert sorted(found.inputs(10)) == ["a new one", "a third"]

@@ -204,3 +204,19 @@ def test_a_start_that_has_learned_from_the_labelled_rows_is_left_out_and_named(t
     second = finetune(prepared, champion, **sections(out_of_fold_params), folder=Path("again"))
     assert second.source is None
     assert why in second.reason
+
+
+def test_rows_of_one_group_fall_on_one_side_in_every_repeat() -> None:
+    groups = np.arange(24) // 2
+    names = ["the same words" if n in (3, 20) else name for n, name in enumerate(NAMES)]
+    plan = plan_folds(names, LABELS, folds=4, repeats=3, seed=0, groups=groups)
+    for splits in plan.repeats:
+        assert sorted(row for _, held in splits for row in held) == list(range(24))
+        for train, held in splits:
+            assert not set(groups[train]) & set(groups[held])
+            assert {3, 20} <= set(train) or {3, 20} <= set(held)
+
+
+def test_a_class_of_two_groups_is_an_error_that_says_so() -> None:
+    with pytest.raises(DataError, match=r"each class in at least 3 groups .* found a class in 2; label rows of more groups"):
+        plan_folds(NAMES[:8], np.arange(8) % 2, folds=2, repeats=1, seed=0, groups=np.array([0, 1, 0, 1, 2, 3, 4, 3]))

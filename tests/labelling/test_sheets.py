@@ -238,3 +238,24 @@ def test_without_a_model_there_is_nobody_to_choose(texts):
     with pytest.raises(DataError, match=r"expected a file ending in .*, found '.txt'"):
         call("choose", "sheet.txt", "--rows", "3")
     assert not SHEET.exists()
+
+
+def test_no_row_of_a_group_that_is_tested_on_is_chosen_to_learn_from(tmp_path, monkeypatch):
+    """Of ten customers with ten labelled rows and ten without a label, three are tested on."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    settings = ("data.target=goods", "data.registry=registry", "data.columns.group=customer", "data.test_fraction=0.3")
+    params = load_params(tmp_path / "params.yaml", (*settings, "data.labelled_rows_per_class=null"))
+    customers = [f"c{n // 20}" for n in range(200)]
+    labels = ["ab"[n % 2] if n % 20 < 10 else "" for n in range(200)]
+    splits = ["" if label else "unlabelled" for label in labels]
+    frame = make_frame([f"text {n}" for n in range(200)], labels, splits=splits, kept={"customer": customers})
+    registry.add(Path("registry"), "goods", frame, card=make_card(frame, modality="text", origin="made up"))
+    rows, sides = split_target(Path("registry"), registry.resolve(Path("registry"), "goods", "latest"), data=params.data, seed=0)
+    tested = set(rows["group"][[side == "test" for side in sides]])
+    assert len(tested) == 3
+    ask_for_labels(params, SHEET, rows=40, sample=20, batch=None, predict=unsure_of_last)
+    asked = pd.read_csv(SHEET, dtype=str).merge(rows[["id", "group"]].astype(str), on="id")
+    assert len(asked) == 60
+    assert not set(asked.loc[asked["split"] == "chosen", "group"]) & tested
+    assert set(asked.loc[asked["split"] == "sample", "group"]) & tested

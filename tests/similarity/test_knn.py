@@ -62,3 +62,14 @@ def test_it_reads_what_the_candidate_offers_and_changes_nothing(signal, make_pai
     offered = METRIC.measure(make_pair(np.zeros((60, 2)), labels, offered=features))
     assert offered == leave_one_out_accuracy(features, labels, neighbours=3)
     np.testing.assert_array_equal(features, before)
+
+
+def test_rows_of_the_same_group_do_not_vote(signal):
+    """Each row is there three times, in one group: its copies would name any label it has."""
+    features = np.repeat(np.random.default_rng(0).normal(size=(40, 8)), 3, axis=0)
+    labels = np.repeat(np.random.default_rng(1).integers(0, 2, 40), 3)
+    groups = np.repeat(np.arange(40), 3)
+    assert leave_one_out_accuracy(features, labels, neighbours=1) == 1.0
+    assert leave_one_out_accuracy(features, labels, neighbours=1, groups=groups) < 0.8
+    apart = leave_one_out_accuracy(features[::3], labels[::3], neighbours=1)
+    assert leave_one_out_accuracy(features, labels, neighbours=1, groups=groups) == pytest.approx(apart)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rootstock.similarity.crossvalidated import crossvalidated_correct
@@ -42,3 +44,21 @@ def test_inputs_are_left_as_they_were(signal, make_pair):
     METRIC.measure(make_pair(features, labels))
     np.testing.assert_array_equal(features, before[0])
     np.testing.assert_array_equal(labels, before[1])
+
+
+def test_rows_of_one_group_are_held_out_together(make_pair):
+    """Noise of which every row has a copy in its group: a probe that sees the copy knows the label."""
+    random = np.random.default_rng(0)
+    features, labels = np.repeat(random.normal(size=(30, 64)), 2, axis=0), np.repeat(np.arange(30) % 2, 2)
+    pair = make_pair(features, labels)
+    grouped = replace(pair, target=replace(pair.target, groups=np.repeat(np.arange(30), 2)))
+    metric = LinearProbe(folds=5, repeats=2)
+    assert metric.measure(pair) > 0.8
+    assert metric.measure(grouped) < 0.7
+
+
+def test_it_is_not_defined_where_a_class_is_in_one_group(make_pair, signal):
+    features, labels = signal(20, 8, 2)
+    pair = make_pair(features, labels)
+    one_group_a_class = replace(pair, target=replace(pair.target, groups=labels))
+    assert LinearProbe(folds=2, repeats=1).measure(one_group_a_class) is None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rootstock.classifier import input_hash
 from rootstock.part import Rows
 from rootstock.similarity.score import rows_to_score
 
@@ -59,3 +62,12 @@ def test_rows_stay_as_they_are():
     rows_to_score(target, everything, NOBODY, most=10)
     assert everything.inputs == before[0]
     assert (everything.labels == before[1]).all()
+
+
+def test_a_version_is_scored_on_rows_of_whose_group_it_has_learned_nothing(tmp_path):
+    target, everything = rows(6, 6)
+    everything = replace(everything, groups=np.arange(12) // 2)
+    (tmp_path / "training_rows.json").write_text(json.dumps([input_hash(everything.inputs[0])]))
+    champion = SimpleNamespace(model=SimpleNamespace(path=str(tmp_path)), earlier=())
+    kept, refused = rows_to_score(target, everything, champion, most=40)
+    assert (sorted(kept), refused) == (list(range(2, 12)), {})

@@ -13,8 +13,9 @@ from rootstock.data.rows import label_counts, write_rows
 from rootstock.data.split import TEST, TRAIN, UNUSED, assign_splits, cap_rows
 from rootstock.errors import DataError, unknown_name
 from rootstock.files import sha256_of, write_file
+from rootstock.groups import group_names
 from rootstock.params import DataParams
-from rootstock.records import CHOSEN, KEPT, Contamination, Dataset, DatasetRevision, PreparedData, Resolution, RowsFile
+from rootstock.records import CHOSEN, GROUP, KEPT, Contamination, Dataset, DatasetRevision, PreparedData, Resolution, RowsFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ def prepare(resolution: Resolution, *, data: DataParams, seed: int, folder: Path
     ``data.test_fraction: null`` there is no test split, and the labelled rows are those tested on. Source rows that are copies of
     the rows tested on are dropped (see contamination.py). The result does not depend on the order of rows. A source that cannot be
     used is named with its reason in ``unusable_sources``. Raises DataError if the target has another modality than
-    ``data.modality`` or lacks a column of ``data.columns.keep``, a label is unknown, or a class lacks rows.
+    ``data.modality`` or lacks a column of ``data.columns.kept``, a label is unknown, or a class lacks rows.
     """
     if resolution.target.dataset in {source.dataset for source in resolution.sources}:
         raise DataError(f"data.sources: expected other datasets than the target, found '{resolution.target.dataset}'; remove it")
@@ -52,7 +53,7 @@ def split_target(path: Path, revision: DatasetRevision, *, data: DataParams, see
     """The target's rows with ``data.labels``, and ``train``, ``test`` or ``unused`` for each. Raises DataError as ``prepare``."""
     check_modality(registry.read_card(path, revision), revision, data)
     renamed = _renamed(_rows(path, revision), revision, data.renamed_labels)
-    kept = _with_labels(renamed, revision, data.labels)
+    kept = _with_groups(_with_labels(renamed, revision, data.labels), revision, data.columns.group)
     if data.test_fraction is None and (declared := int((kept["split"] == TEST).sum())):
         raise DataError(
             f"{revision.revision}: expected no declared test rows where data.test_fraction is null, found {declared}; give a "
@@ -99,7 +100,7 @@ def _target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: in
         raise DataError(_unlearned(path / revision.dataset / registry.ROWS_FILE, revision, unlearned[0], rows))
     if len(tested) == 0:
         raise DataError(f"{revision.revision}: expected rows to hold out for the test, found too few different inputs; add some")
-    columns = _kept_columns(kept, revision, data.columns.keep)
+    columns = (*_kept_columns(kept, revision, data.columns.keep), *((GROUP,) if GROUP in kept else ()))
     target = _dataset(parts, revision, labels, data=data, folder=folder, card=card, contamination=None, columns=columns)
     return target, tested["input"].tolist()
 
@@ -141,14 +142,25 @@ def _source(
 
 def _kept_columns(frame: pd.DataFrame, revision: DatasetRevision, keep: tuple[str, ...]) -> tuple[str, ...]:
     """Names in the rows file of the columns to keep. Raises DataError for one that this version was added without."""
-    known = [str(name).removeprefix(KEPT) for name in frame.columns if str(name).startswith(KEPT)]
-    for name in keep:
-        if name not in known:
-            raise DataError(
-                f"{revision.revision}: data.columns.keep: {unknown_name('kept column', name, known)}; it was added without it: "
-                f"'rootstock data add {revision.dataset} PATH' from a file with this column makes a version that has it"
-            )
-    return tuple(f"{KEPT}{name}" for name in keep)
+    return tuple(_kept_column(frame, revision, name, key="keep") for name in keep)
+
+
+def _kept_column(frame: pd.DataFrame, revision: DatasetRevision, name: str, *, key: str) -> str:
+    known = [str(column).removeprefix(KEPT) for column in frame.columns if str(column).startswith(KEPT)]
+    if name not in known:
+        raise DataError(
+            f"{revision.revision}: data.columns.{key}: {unknown_name('kept column', name, known)}; it was added without it: "
+            f"'rootstock data add {revision.dataset} PATH' from a file with this column makes a version that has it"
+        )
+    return f"{KEPT}{name}"
+
+
+def _with_groups(frame: pd.DataFrame, revision: DatasetRevision, column: str | None) -> pd.DataFrame:
+    """The rows with the group of each; as they are where none is asked for."""
+    if column is None:
+        return frame
+    values = frame[_kept_column(frame, revision, column, key="group")]
+    return frame.assign(**{GROUP: group_names(values.fillna("").tolist(), frame["id"].tolist())})
 
 
 def _renamed(frame: pd.DataFrame, revision: DatasetRevision, names: dict[str, str]) -> pd.DataFrame:
@@ -200,5 +212,6 @@ def _dataset(
         labels=labels,
         class_counts={name: label_counts(part) for name, part in parts.items()},
         contamination=contamination,
+        groups={name: part[GROUP].nunique() for name, part in parts.items() if GROUP in columns},
         licence=card.get("licence"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +36,8 @@ class Raw:
     split: str | None
     place: Callable[[int], str]
     """where the row with this 0-based position stands"""
-    keep: tuple[str, ...]
-    """further columns to keep"""
+    keep: Mapping[str, str]
+    """further columns to keep -> the key that asks for it, as it is set to keep none"""
 
 
 def read_raw(source: str, *, columns: Columns, modality: str) -> Raw:
@@ -48,11 +48,11 @@ def read_raw(source: str, *, columns: Columns, modality: str) -> Raw:
     if source.startswith(HUB_PREFIX):
         return _from_hub(source, columns)
     path = Path(source)
-    if columns.keep and path.exists() and (path.is_dir() or path.suffix.lower() == ARRAYS_ENDING):
+    if columns.kept and path.exists() and (path.is_dir() or path.suffix.lower() == ARRAYS_ENDING):
+        key = columns.key_of(columns.kept[0])
         raise DataError(
-            f"{path}: expected a table to keep the column '{columns.keep[0]}' of (data.columns.keep), found "
-            f"{'a folder' if path.is_dir() else 'arrays'} without columns; give a Parquet file of images, "
-            "or --set data.columns.keep=[]"
+            f"{path}: expected a table to keep the column '{columns.kept[0]}' of ({key.partition('=')[0]}), found "
+            f"{'a folder' if path.is_dir() else 'arrays'} without columns; give a Parquet file of images, or --set {key}"
         )
     if not path.exists():
         raise DataError(f"{path}: expected a file or folder, found nothing; check the path, or write {HUB_PREFIX}NAME for the hub")
@@ -80,7 +80,11 @@ def read_raw(source: str, *, columns: Columns, modality: str) -> Raw:
     def place(row: int) -> str:
         return f"row {row + 1}{_line(path, row)}"
 
-    return Raw(str(path), frame, columns.input, columns.label, columns.id, columns.split, place, columns.keep)
+    return Raw(str(path), frame, columns.input, columns.label, columns.id, columns.split, place, _kept(columns))
+
+
+def _kept(columns: Columns) -> dict[str, str]:
+    return {name: columns.key_of(name) for name in columns.kept}
 
 
 def _line(path: Path, row: int) -> str:
@@ -113,7 +117,7 @@ def _from_folder(folder: Path) -> Raw:
     rows = pd.DataFrame({"input": list(paths.values()), "label": [step[-2] for step in steps]})
     if has_splits:
         rows["split"] = [step[0] for step in steps]
-    return Raw(str(folder), rows, "input", "label", None, "split" if has_splits else None, lambda row: f"file {names[row]}", ())
+    return Raw(str(folder), rows, "input", "label", None, "split" if has_splits else None, lambda row: f"file {names[row]}", {})
 
 
 def _is_in_class(step: list[str], *, has_splits: bool) -> bool:
@@ -124,7 +128,7 @@ def _is_in_class(step: list[str], *, has_splits: bool) -> bool:
 def _from_arrays(path: Path) -> Raw:
     rows = read_image_arrays(path)
     places = rows.pop("place").tolist()
-    return Raw(str(path), rows, "input", "label", None, "split" if "split" in rows else None, lambda row: str(places[row]), ())
+    return Raw(str(path), rows, "input", "label", None, "split" if "split" in rows else None, lambda row: str(places[row]), {})
 
 
 def _from_hub(source: str, columns: Columns) -> Raw:
@@ -156,4 +160,4 @@ def _from_hub(source: str, columns: Columns) -> Raw:
         parts.append(frame.assign(**{"split of the hub": str(split)}))
     frame = pd.concat(parts, ignore_index=True)
     split = columns.split or ("split of the hub" if len(parts) > 1 else None)
-    return Raw(source, frame, columns.input, columns.label, columns.id, split, lambda row: f"row {row + 1}", columns.keep)
+    return Raw(source, frame, columns.input, columns.label, columns.id, split, lambda row: f"row {row + 1}", _kept(columns))

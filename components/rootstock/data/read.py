@@ -28,7 +28,7 @@ def read_dataset(source: str | Path, *, data: DataParams) -> pd.DataFrame:
     """Read a CSV, TSV, JSONL or Parquet file, a folder or an .npz file of images, or ``hf:NAME`` as a canonical frame.
 
     Columns ``id``, ``input`` (text, or the bytes of an image), ``label`` ("" only where a split other than train, test and chosen
-    is declared), ``split`` ("" where none is declared), and ``keep:COLUMN`` for each of ``data.columns.keep`` (text, "" where there
+    is declared), ``split`` ("" where none is declared), and ``keep:COLUMN`` for each of ``data.columns.kept`` (text, "" where there
     is none). Raises DataError naming file, row and column of the first fault.
     """
     raw = read_raw(str(source), columns=data.columns, modality=data.modality.name)
@@ -52,11 +52,9 @@ def _check_columns(raw: Raw) -> None:
         name = getattr(raw, role)
         if name is not None and name not in found:
             raise DataError(f"{raw.where}: data.columns.{role}: {unknown_name('column', name, found)}")
-    for name in raw.keep:
+    for name, key in raw.keep.items():
         if name not in found:
-            raise DataError(
-                f"{raw.where}: data.columns.keep: {unknown_name('column', name, found)} (--set data.columns.keep=[] keeps none)"
-            )
+            raise DataError(f"{raw.where}: {key.partition('=')[0]}: {unknown_name('column', name, found)} (--set {key} keeps none)")
 
 
 def as_text(value: Any) -> str:

@@ -6,9 +6,11 @@ import hashlib
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from rootstock.data.group_split import check_declared, hold_out_groups
 from rootstock.data.rows import input_key
+from rootstock.groups import bound_rows
 from rootstock.normal_form import normal_input
-from rootstock.records import CHOSEN
+from rootstock.records import CHOSEN, GROUP
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +35,8 @@ def assign_splits(
 
     A declared split column is honoured; other names than train and test become ``unused``. Where no test rows are declared,
     ``test_fraction`` of each label's rows are held out (None holds none), and inputs with one normal form (normal_form.py) fall on
-    one side. Rows that a model chose to have labelled (``chosen``) are learned from and never held out: they are harder.
+    one side. So do rows of one ``group``, where the frame has that column (group_split.py). Rows that a model chose to have
+    labelled (``chosen``) are learned from and never held out, as they are harder; left unused where their group is tested on.
     Each label's rows stand in one hash order: the test takes them from the front, the labelled rows from the back, so that when
     rows are added later, the few that change sides are those in the middle, which ``rows_per_class`` leaves unused.
     """
@@ -43,9 +46,20 @@ def assign_splits(
     order = sorted(range(len(ids)), key=place.__getitem__)
     declared = frame["split"].tolist()
     splits = [split if split in (TRAIN, TEST, CHOSEN) else TRAIN if split == "" else UNUSED for split in declared]
-    if TEST not in splits and test_fraction is not None:
-        _hold_out(splits, labels, keys=[normal_input(value) for value in frame["input"]], order=order, test_fraction=test_fraction)
-    splits = [TRAIN if split == CHOSEN else split for split in splits]
+    groups = frame[GROUP].tolist() if GROUP in frame else None
+    is_declared = TEST in splits
+    if groups is not None and is_declared:
+        check_declared(splits, groups, learned=(TRAIN,), test=TEST)
+    if not is_declared and test_fraction is not None:
+        inputs = [normal_input(value) for value in frame["input"]]
+        if groups is None:
+            _hold_out(splits, labels, keys=inputs, order=order, test_fraction=test_fraction)
+        else:
+            _hold_out_groups(splits, labels, groups, inputs=inputs, test_fraction=test_fraction, seed=seed)
+    tested = {group for group, split in zip(groups or (), splits, strict=False) if split == TEST}
+    for row, split in enumerate(splits):
+        if split == CHOSEN:
+            splits[row] = UNUSED if groups is not None and groups[row] in tested else TRAIN
     if test_rows is not None:
         _cap(splits, labels, TEST, order=order, quota=_shares(splits, labels, TEST, rows=test_rows))
     if rows_per_class is not None:
@@ -63,6 +77,20 @@ def cap_rows(frame: pd.DataFrame, *, seed: int, rows: int | None) -> pd.DataFram
     splits = [TRAIN] * len(ids)
     _cap(splits, labels, TRAIN, order=order, quota=_shares(splits, labels, TRAIN, rows=rows))
     return chosen[[split == TRAIN for split in splits]].reset_index(drop=True)
+
+
+def _hold_out_groups(
+    splits: list[str], labels: list[str], groups: list[str], *, inputs: list[str], test_fraction: float, seed: int
+) -> None:
+    bound = bound_rows(groups, inputs)
+    rows = [row for row, split in enumerate(splits) if split == TRAIN]
+    held = hold_out_groups(
+        [labels[row] for row in rows], [int(bound[row]) for row in rows], groups=[groups[row] for row in rows],
+        test_fraction=test_fraction, seed=seed,
+    )  # fmt: skip
+    for row, is_held in zip(rows, held, strict=True):
+        if is_held:
+            splits[row] = TEST
 
 
 def _hold_out(splits: list[str], labels: list[str], *, keys: list[str], order: list[int], test_fraction: float) -> None:

@@ -16,6 +16,7 @@ from rootstock.evaluation.paired_measures import (
     paired_statistics,
     swap_test,
 )
+from rootstock.groups import group_numbers
 from rootstock.paired import (
     POWER,
     Pair,
@@ -174,9 +175,8 @@ def _spent(advantage: float, n: int) -> Answer:
 
 def _pair(asked: pd.DataFrame, inflation: float) -> Pair:
     label = asked["label"].to_numpy()
-    return pair_of(
-        asked["predicted:model"].to_numpy() == label, asked["predicted:champion"].to_numpy() == label, inflation=inflation
-    )
+    model, champion = (asked[f"predicted:{name}"].to_numpy() == label for name in ("model", "champion"))
+    return pair_of(model, champion, inflation=inflation, groups=group_numbers(asked))
 
 
 def _limits(found: PairedStatistics, level: float) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from rootstock.errors import DataError, unknown_name
+from rootstock.groups import group_numbers
 from rootstock.paired import (
     Pair,
     holm,
@@ -96,7 +97,8 @@ class BetterThanBaselines(Gate):
         asked = [rung for rung in rungs if rung != NO_TRANSFER or rung in self.not_worse_than]
         label = rows["label"].to_numpy()
         right = {name: (rows[f"predicted:{name}"].to_numpy() == label) for name in ("model", *asked)}
-        return {rung: pair_of(right["model"], right[rung], inflation=report.variance_inflation) for rung in asked}
+        inflation, groups = report.variance_inflation, group_numbers(rows)
+        return {rung: pair_of(right["model"], right[rung], inflation=inflation, groups=groups) for rung in asked}
 
     def _beats(self, rung: str, pair: Pair, p_value: float, tests: int) -> tuple[Verdict, str]:
         _, high = score_interval(pair, confidence=1 - 2 * self.alpha)

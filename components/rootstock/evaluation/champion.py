@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootstock.classifier import Classifier, input_hash, training_hashes
+from rootstock.classifier import Classifier, training_hashes
 from rootstock.evaluation.class_changes import ClassChanges, class_changes, under_names_of_today
 from rootstock.evaluation.measures import Answers
 from rootstock.evaluation.predictions import checked_probabilities
-from rootstock.rows import label_indices
+from rootstock.rows import label_indices, were_learned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,8 +42,8 @@ def ask_champion(
     """Score the champion on the test rows; None if there is no champion.
 
     Left out are rows whose label it does not know, not even by an older name (``renamed``: old -> today's): a comparison there is
-    won before it begins; and rows it learned from, where one is lost. On the others it answers as in production: with all its
-    labels, those no longer asked for too.
+    won before it begins; and rows that it learned from, or from others of their group, where one is lost. On the others it answers
+    as in production: with all its labels, those no longer asked for too.
     """
     import numpy as np
 
@@ -57,7 +57,7 @@ def ask_champion(
         return ChampionAnswers(np.zeros(len(test), dtype=bool), None, changes, note)
     known = test["label"].isin(changes.labels).to_numpy(dtype=bool)
     learned = training_hashes(folder)
-    seen = np.array([input_hash(value) in learned for value in test["input"]], dtype=bool)
+    seen = were_learned(test, learned)
     fair = known & ~seen
     note = "; ".join([f"version {incumbent.version}", *_left_out(known, seen, changes)])
     if not fair.any():

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rootstock.classifier import input_hash, training_hashes
+from rootstock.classifier import training_hashes
 from rootstock.records import DataFacts, PreparedData, TrainedModel, ValidationReport, sources_of
+from rootstock.rows import were_learned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,6 @@ def data_facts(
         checks=len(target),
         failed_checks=tuple(f"{result.check}: {result.reason}" for result in target if not result.passed),
         contamination={name: found.exact + found.near if found is not None else None for name, found in sources.items()},
-        learned_rows=sum(input_hash(value) in learned for value in test["input"]),
+        learned_rows=int(were_learned(test, learned).sum()),
         rows=len(test),
     )

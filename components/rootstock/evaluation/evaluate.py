@@ -11,15 +11,17 @@ from rootstock.classifier import Classifier
 from rootstock.errors import DataError
 from rootstock.evaluation.champion import ChampionAnswers, ask_champion
 from rootstock.evaluation.data_facts import data_facts
-from rootstock.evaluation.dependent_rows import widened_measures
+from rootstock.evaluation.dependent_rows import class_design_effects, design_effects, widened_measures
 from rootstock.evaluation.measures import Answers, class_measures, confusion, measure_models
 from rootstock.evaluation.perturbed import perturbed_columns
 from rootstock.evaluation.predictions import answer_columns, checked_probabilities, probability_lists, read_ladder
 from rootstock.evaluation.reloading import ask_reloaded
 from rootstock.evaluation.row_slices import columns_of_slices
 from rootstock.files import write_file
+from rootstock.groups import group_numbers
 from rootstock.params import DataParams, EvaluationParams
 from rootstock.records import (
+    GROUP,
     Artifact,
     Dataset,
     EvalReport,
@@ -82,10 +84,14 @@ def evaluate(
     answers = {name: Answers(truth, found) for name, found in probabilities.items()}
     champion = ask_champion(incumbent, target, test, renamed=data.renamed_labels)
 
-    def widened(measures: Mapping[str, Measure]) -> dict[str, Measure]:
-        return widened_measures(measures, inflation=ladder.variance_inflation, confidence=evaluation.confidence)
+    groups = group_numbers(test)
+    asked_groups = groups[champion.fair] if champion and groups is not None else None
 
-    def measured(models: dict[str, Answers]) -> dict[str, dict[str, Measure]]:
+    def widened(measures: Mapping[str, Measure], effects: Mapping[str, float]) -> dict[str, Measure]:
+        inflation = ladder.variance_inflation
+        return widened_measures(measures, inflation=inflation, confidence=evaluation.confidence, effects=effects)
+
+    def measured(models: dict[str, Answers], groups: NDArray[np.int64] | None) -> dict[str, dict[str, Measure]]:
         found = measure_models(
             models,
             confidence=evaluation.confidence,
@@ -93,13 +99,14 @@ def evaluate(
             bins=evaluation.calibration_bins,
             seed=seed,
         )
-        return {name: widened(measures) for name, measures in found.items()}
+        return {name: widened(measures, design_effects(models[name], groups)) for name, measures in found.items()}
 
-    scores = measured(answers)
+    scores = measured(answers, groups)
     if champion and champion.answers:
-        scores |= measured({CHAMPION: champion.answers})
+        scores |= measured({CHAMPION: champion.answers}, asked_groups)
 
-    columns = [test[["id", "label"]], *(answer_columns(name, found, target.labels) for name, found in probabilities.items())]
+    facts = [name for name in ("id", "label", GROUP) if name in test]
+    columns = [test[facts], *(answer_columns(name, found, target.labels) for name, found in probabilities.items())]
     columns.append(probability_lists(MODEL, probabilities[MODEL]))
     if is_out_of_fold:
         columns += [answer_columns(SHIPPED, shipped, target.labels), probability_lists(SHIPPED, shipped)]
@@ -120,8 +127,12 @@ def evaluate(
         source=trained.source,
         measures=scores[MODEL],
         per_class={
-            label: widened(measures)
-            for label, measures in class_measures(answers[MODEL], target.labels, confidence=evaluation.confidence).items()
+            label: widened(measures, effects)
+            for (label, measures), effects in zip(
+                class_measures(answers[MODEL], target.labels, confidence=evaluation.confidence).items(),
+                class_design_effects(answers[MODEL], groups, len(target.labels)),
+                strict=True,
+            )
         },
         baselines=tuple(Scored(name=rung, measures=scores[rung], note=ladder.notes.get(rung, "")) for rung in ladder.rungs),
         champion=Scored(name=CHAMPION, measures=scores.get(CHAMPION, {}), note=champion.note) if champion else None,
@@ -132,6 +143,7 @@ def evaluate(
         classes_renamed=champion.changes.renamed if champion else {},
         rows=evaluation.rows,
         variance_inflation=ladder.variance_inflation,
+        groups=int(groups.max()) + 1 if groups is not None else None,
         reloading=reloading,
         data=data_facts(prepared, validated, trained, test, is_out_of_fold=is_out_of_fold),
         predictions=Artifact.of(path),

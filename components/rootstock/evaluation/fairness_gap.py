@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from rootstock.errors import DataError, unknown_name
 from rootstock.evaluation.slices import LABEL, LENGTH, column_of, value_names
 from rootstock.evaluation.two_groups import newcombe_interval
+from rootstock.groups import design_effect, group_numbers
 from rootstock.paired import POWER, more_rows
 from rootstock.part import Gate
 from rootstock.power import detectable_by, power_to_bound_gap
@@ -39,6 +40,8 @@ class Group:
     wrong: int
     rows: int
     """that can be wrong in this way"""
+    design_effect: float = 1.0
+    """of whether they are"""
 
     @property
     def rate(self) -> float:
@@ -119,7 +122,14 @@ class FairnessGap(Gate):
         if unknown := [name for name in asked or () if name not in known]:
             raise DataError(f"{where}: {unknown_name(f'value of {column}', unknown[0], known)}")
         counts, wrong = self._errors(rows)
-        return [Group(name, int(wrong[names == name].sum()), int(counts[names == name].sum())) for name in asked or known]
+        groups = group_numbers(rows)
+
+        def group(name: str) -> Group:
+            mask = counts & (names == name)
+            effect = design_effect(wrong[mask], None if groups is None else groups[mask]) if mask.any() else 1.0
+            return Group(name, int(wrong[mask].sum()), int(mask.sum()), effect)
+
+        return [group(name) for name in asked or known]
 
     def _errors(self, rows: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """(n,) rows that can be wrong in this way, and those that are."""
@@ -222,8 +232,7 @@ def _why_not_judged(column: str, groups: Sequence[Group]) -> str | None:
 
 def _gap(column: str, worse: Group, better: Group, *, alpha: float, inflation: float) -> Gap:
     """Limits as for ``rows / inflation`` independent rows of each group (see ``EvalReport.variance_inflation``)."""
-    wrong, rows = (
-        (first / inflation, second / inflation) for first, second in ((worse.wrong, better.wrong), (worse.rows, better.rows))
-    )
-    low, high = newcombe_interval(wrong, rows, confidence=1 - 2 * alpha)
+    pair = [(each, inflation * each.design_effect) for each in (worse, better)]
+    wrong, rows = [each.wrong / times for each, times in pair], [each.rows / times for each, times in pair]
+    low, high = newcombe_interval((wrong[0], wrong[1]), (rows[0], rows[1]), confidence=1 - 2 * alpha)
     return Gap(column, worse, better, low, high)

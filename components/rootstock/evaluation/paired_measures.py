@@ -6,11 +6,12 @@ Accuracy has exact tests of its own (see paired.py); these are for what is a fun
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from rootstock.evaluation.bootstrap import CHUNK_COUNTS, Statistic, bootstrap_intervals
 from rootstock.evaluation.measures import Answers, log_loss, macro_f1
+from rootstock.groups import design_effect, group_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,11 +81,20 @@ def paired_statistics(
         return Answers(truth.astype(np.int64), found)
 
     models = answers("model", labels), answers("champion", champion_labels)
+    groups = group_numbers(ordered)
     if measure == "log_loss":
         error = max(cost_of_error(each) for each in models)
-        return PairedStatistics(log_loss(models[0]), log_loss(models[1]), -1, inflation, error)
+        return _grouped(PairedStatistics(log_loss(models[0]), log_loss(models[1]), -1, inflation, error), groups)
     both = [place[label] for label in labels if label in champion_labels]
-    return PairedStatistics(macro_f1(models[0], of=both), macro_f1(models[1], of=both), 1, inflation)
+    return _grouped(PairedStatistics(macro_f1(models[0], of=both), macro_f1(models[1], of=both), 1, inflation), groups)
+
+
+def _grouped(pair: PairedStatistics, groups: NDArray[np.int64] | None) -> PairedStatistics:
+    """The same, its inflation times the design effect of what each row adds to the advantage."""
+    if groups is None or pair.rows < 2:
+        return pair
+    effect = design_effect(pair.first.left_out() - pair.second.left_out(), groups)
+    return replace(pair, inflation=pair.inflation * effect)
 
 
 def cost_of_error(answers: Answers) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from rootstock.errors import DataError
+from rootstock.groups import group_numbers
 from rootstock.paired import Pair, mcnemar_exact, more_rows, pair_of, reverse, rows_to_exclude, rows_to_show_better, score_interval
 from rootstock.part import Gate
 from rootstock.power import paired_detectables
@@ -55,6 +56,7 @@ class PositiveTransfer(Gate):
             rows["predicted:model"].to_numpy() == label,
             rows[f"predicted:{NO_TRANSFER}"].to_numpy() == label,
             inflation=report.variance_inflation,
+            groups=group_numbers(rows),
         )
         verdict, observed, reason = self._judge(pair, report.source)
         return self._result(verdict, observed, report.source, reason)

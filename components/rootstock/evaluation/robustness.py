@@ -10,7 +10,8 @@ from pydantic import Field
 
 from rootstock.errors import DataError, unknown_name
 from rootstock.evaluation.perturbed import UNDER
-from rootstock.paired import Pair, holm, more_rows, pair_of, rows_to_exclude, score_interval, score_statistic
+from rootstock.groups import group_numbers
+from rootstock.paired import Pair, holm, more_rows, pair_of, rows_to_exclude, score_interval, score_of
 from rootstock.part import Gate
 from rootstock.power import detectable_by, power_to_exclude
 from rootstock.records import Detectable, GateResult, Verdict
@@ -103,7 +104,8 @@ class Robustness(Gate):
             )
         label = rows["label"].to_numpy()
         right = rows[f"predicted:{clean}"].to_numpy() == label
-        return {name: pair_of(right, rows[f"{prefix}{name}"].to_numpy() == label) for name in self._limits}
+        groups = group_numbers(rows)
+        return {name: pair_of(right, rows[f"{prefix}{name}"].to_numpy() == label, groups=groups) for name in self._limits}
 
     def _changed(self, rows: pd.DataFrame) -> dict[str, int]:
         """Perturbation -> how many rows it changed at all."""
@@ -113,10 +115,7 @@ class Robustness(Gate):
         return {name: int(rows[column].sum()) for name, column in columns.items()}
 
     def _judge(self, pairs: Mapping[str, Pair], changed: Mapping[str, int]) -> dict[str, tuple[Verdict, str]]:
-        larger = [
-            1 - NormalDist().cdf(float(score_statistic(pair.wins, pair.losses, pair.n, self._limits[name])))
-            for name, pair in pairs.items()
-        ]
+        larger = [1 - NormalDist().cdf(score_of(pair, self._limits[name])) for name, pair in pairs.items()]
         p_values = dict(zip(pairs, holm(larger), strict=True))
         return {name: self._one(name, pair, p_values[name], changed[name]) for name, pair in pairs.items()}
 

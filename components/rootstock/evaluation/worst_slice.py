@@ -11,13 +11,16 @@ from pydantic import Field
 
 from rootstock.errors import DataError, unknown_name
 from rootstock.evaluation.slices import LABEL, LENGTH, Slice, cut, enough, slice_columns, value_names
+from rootstock.groups import group_numbers
 from rootstock.paired import Pair, holm, mcnemar_exact, more_rows, pair_of, reverse, rows_to_exclude, score_of
 from rootstock.part import Gate
 from rootstock.power import detectable_by, power_to_exclude
 from rootstock.records import Detectable, GateResult, Verdict
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from rootstock.part import Sample
     from rootstock.records import EvalReport
@@ -80,7 +83,12 @@ class WorstSlice(Gate):
     def _pairs(self, rows: pd.DataFrame, slices: list[Slice], rival: str, *, inflation: float) -> dict[str, Pair]:
         label = rows["label"].to_numpy()
         model, other = (rows[f"predicted:{name}"].to_numpy() == label for name in ("model", rival))
-        return {each.name: pair_of(model[each.mask], other[each.mask], inflation=inflation) for each in slices}
+        groups = group_numbers(rows)
+
+        def pair(mask: NDArray[np.bool_]) -> Pair:
+            return pair_of(model[mask], other[mask], inflation=inflation, groups=None if groups is None else groups[mask])
+
+        return {each.name: pair(each.mask) for each in slices}
 
     def _judge(self, pairs: Mapping[str, Pair], rival: str) -> tuple[Verdict, str]:
         adjusted = holm([mcnemar_exact(reverse(pair)) for pair in pairs.values()])

@@ -21,7 +21,7 @@ from rootstock.params import BackboneParams, DataParams, FineTuningParams
 from rootstock.part import EPOCHS, Fitted, Rows, Start
 from rootstock.peak_memory import peak_mib
 from rootstock.records import Curve, PreparedData, TrainedModel, TunedBackbone
-from rootstock.rows import EncoderSource
+from rootstock.rows import EncoderSource, group_names
 
 
 def finetune(
@@ -46,8 +46,8 @@ def finetune(
     started = time.perf_counter()
     starts = find_starts(prepared, tuned, data=data, backbone=backbone, finetuning=finetuning, workspace=workspace, folder=folder)
     options, rule = options_of(prepared, tuned, finetuning=finetuning, starts=starts)
-    inputs = options[0].rows.inputs
-    eligible = unseen_rows(inputs, starts.model)
+    rows = options[0].rows
+    eligible = unseen_rows(rows, starts.model)
     scores = score_options(options, folds=finetuning.folds, seed=seed, eligible=eligible)
     best, searched = scores[0], ""
     if finetuning.search is not None:
@@ -56,8 +56,9 @@ def finetune(
     parent = tuned.model if best.option.source else None
     pooling = read_card(Path(parent.path)).pooling if parent else backbone.pooling
     saved = save_model(
-        folder / "model", fitted, labels=prepared.target.labels, modality=data.modality, name=prepared.target.name, inputs=inputs,
-        lineage=Lineage(tuned.backbone, pooling, parent), temperature=best.temperature,
+        folder / "model", fitted, labels=prepared.target.labels, modality=data.modality, name=prepared.target.name,
+        inputs=rows.inputs, groups=group_names(prepared.target, "train"), lineage=Lineage(tuned.backbone, pooling, parent),
+        temperature=best.temperature,
     )  # fmt: skip
     forget(starts.keep.folder)
     return TrainedModel(

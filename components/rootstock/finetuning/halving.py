@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rootstock.groups import design_effect
 from rootstock.paired import pair_of, score_interval
 from rootstock.params import HalvingParams
 from rootstock.records import HalvingScore, Measure, Value
@@ -68,8 +69,11 @@ def run_race(
     halving: HalvingParams,
     confidence: float,
     seed: int,
+    groups: NDArray[np.int64] | None = None,
 ) -> Race:
     """Race two candidates or more; ``sizes`` holds the rows of each one's source (of one of several), most promising first.
+
+    ``groups`` (n,) says which of the target's rows hang together; None where none do.
 
     ``attempt(name, rows)`` tunes a candidate on so many rows. After each round the half with the lower mean log loss goes on with
     twice the rows. It ends when one is left, when those left have no more rows to learn from, or when the leader is clear: the
@@ -87,14 +91,22 @@ def run_race(
         order = sorted(left, key=lambda name: trials[name].log_loss)
         level = halving.alpha / (looks * (len(order) - 1))
         leader = trials[order[0]].losses
-        beaten = [name for name in order[1:] if paired_p_value(leader, trials[name].losses, seed=seed) <= level]
+        beaten = [name for name in order[1:] if paired_p_value(leader, trials[name].losses, seed=seed, groups=groups) <= level]
         clear = len(beaten) == len(order) - 1
         kept = order[: math.ceil(len(order) / 2)]
         if clear or all(sizes[name] <= rows for name in kept):
             kept = kept[:1]
         rounds.append(
             tuple(
-                _score(name, trials[name], control=control, confidence=confidence, kept=name in kept, beaten=name in beaten)
+                _score(
+                    name,
+                    trials[name],
+                    control=control,
+                    confidence=confidence,
+                    kept=name in kept,
+                    beaten=name in beaten,
+                    groups=groups,
+                )
                 for name in order
             )
         )
@@ -117,15 +129,18 @@ def trials_at_most(candidates: int) -> int:
     return total
 
 
-def paired_p_value(leader: Sequence[float], other: Sequence[float], *, seed: int) -> float:
+def paired_p_value(leader: Sequence[float], other: Sequence[float], *, seed: int, groups: NDArray[np.int64] | None = None) -> float:
     """One-sided p-value against "the leader's losses are not lower": signs of the n paired differences are exchanged at random.
 
-    R. A. Fisher, "The Design of Experiments", 1935; exact where all 2^n signs can be tried, drawn with ``seed`` otherwise.
+    R. A. Fisher, "The Design of Experiments", 1935; exact where all 2^n signs can be tried, drawn with ``seed`` otherwise. Rows of
+    one of the ``groups`` (n,) change their sign together.
     """
     import numpy as np
     from scipy.stats import permutation_test
 
     differences = np.asarray(other) - np.asarray(leader)
+    if groups is not None:
+        differences = np.bincount(np.unique(groups, return_inverse=True)[1], differences)
     if not differences.any():
         return 1.0
     found = permutation_test(
@@ -141,13 +156,22 @@ def _mean(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
     return np.asarray(values.mean(axis=axis))
 
 
-def _score(name: str, trial: Trial, *, control: Trial, confidence: float, kept: bool, beaten: bool) -> HalvingScore:
+def _score(
+    name: str,
+    trial: Trial,
+    *,
+    control: Trial,
+    confidence: float,
+    kept: bool,
+    beaten: bool,
+    groups: NDArray[np.int64] | None,
+) -> HalvingScore:
     import numpy as np
     from statsmodels.stats.proportion import proportion_confint
 
-    n = len(trial.correct)
-    low, high = proportion_confint(sum(trial.correct), n, alpha=1 - confidence, method="wilson")
-    pair = pair_of(np.array(trial.correct), np.array(control.correct))
+    n, effect = len(trial.correct), design_effect(np.array(trial.correct, dtype=float), groups)
+    low, high = proportion_confint(sum(trial.correct) / effect, n / effect, alpha=1 - confidence, method="wilson")
+    pair = pair_of(np.array(trial.correct), np.array(control.correct), groups=groups)
     worst, best = score_interval(pair, confidence=confidence)
     return HalvingScore(
         name=name,

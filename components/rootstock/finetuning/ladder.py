@@ -62,7 +62,7 @@ def climb(
     probe, penalty = _refit(scored[0], seed=seed)
     control, control_note = _no_transfer(
         prepared, trained, finetuning, rows=rows, test=test, test_features=test_features, encoder=bare, seed=seed,
-        eligible=unseen_rows(rows.inputs, tuned.model),
+        eligible=unseen_rows(rows, tuned.model),
     )  # fmt: skip
     fixed = fixed_rungs(tuned.backbone, modality=data.modality, backbone=backbone, evaluation=evaluation, classes=len(classes))
     predictions = {

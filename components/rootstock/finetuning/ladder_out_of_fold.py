@@ -50,7 +50,8 @@ def climb_out_of_fold(
     as_chosen = finetuning.model_copy(update={"methods": _methods(trained, finetuning), "choose": "cross_validation"})
     options, _ = options_of(prepared, tuned, finetuning=as_chosen, starts=starts)
     rows = starts.bare.rows(prepared.target, "train")
-    plan = plan_folds(rows.inputs, rows.labels, folds=evaluation.folds, repeats=evaluation.repeats, seed=seed)
+    folds, repeats = evaluation.folds, evaluation.repeats
+    plan = plan_folds(rows.inputs, rows.labels, folds=folds, repeats=repeats, seed=seed, groups=rows.groups)
 
     alone = [option for option in options if option.source is None and option.method.name == trained.method]
     made = nested_answers({MODEL: options, NO_TRANSFER: alone}, plan, folds=finetuning.folds, are_tempered=True)

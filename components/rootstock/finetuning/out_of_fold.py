@@ -17,9 +17,10 @@ from rootstock.classifier import input_hash, training_hashes
 from rootstock.errors import DataError
 from rootstock.finetuning.crossvalidate import Option, OptionScore, Splits, score_options, stratified_folds, take
 from rootstock.finetuning.rungs import answers_of
+from rootstock.groups import bound_rows, fewest_groups, grouped_folds
 from rootstock.part import Rows
 from rootstock.records import Artifact, Dataset, TunedBackbone
-from rootstock.rows import read_split, tested_split
+from rootstock.rows import read_split, tested_split, were_learned
 from rootstock.temperature import at_temperature
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def measurable_start(target: Dataset, tuned: TunedBackbone) -> tuple[Artifact | 
     if tuned.model is None or tested_split(target) == "test":
         return tuned.model, ""
     learned = training_hashes(Path(tuned.model.path))
-    known = sum(input_hash(value) in learned for value in read_split(target, "train")["input"])
+    known = int(were_learned(read_split(target, "train"), learned).sum())
     if not known:
         return tuned.model, ""
     rows = target.splits["train"].rows
@@ -71,15 +72,26 @@ def measurable_start(target: Dataset, tuned: TunedBackbone) -> tuple[Artifact | 
     )
 
 
-def plan_folds(inputs: Sequence[object], labels: NDArray[np.int64], *, folds: int, repeats: int, seed: int) -> FoldPlan:
-    """Stratified folds of n rows, ``repeats`` times, in which rows with the same input fall on one side.
+def plan_folds(
+    inputs: Sequence[object],
+    labels: NDArray[np.int64],
+    *,
+    folds: int,
+    repeats: int,
+    seed: int,
+    groups: NDArray[np.int64] | None = None,
+) -> FoldPlan:
+    """Stratified folds of n rows, ``repeats`` times, in which rows with the same input, or of one group (n,), fall on one side.
 
-    Fewer folds where the smallest class has fewer different inputs. Raises DataError when a class has fewer than 3: two are to be
-    left to choose by when one is held out.
+    Fewer folds where the smallest class has fewer different inputs. Raises DataError when a class has fewer than 3 inputs, or
+    groups: two are to be left to choose by when one is held out.
     """
     import numpy as np
 
     hashes = [input_hash(value) for value in inputs]
+    if groups is not None:
+        bound = bound_rows(groups.astype(str).tolist(), hashes)
+        return _plan_by_groups(labels, bound, folds=folds, repeats=repeats, seed=seed)
     first = {name: row for row, name in reversed(list(enumerate(hashes)))}
     leaders = np.array(sorted(first.values()), dtype=np.int64)
     fewest = int(np.unique(labels[leaders], return_counts=True)[1].min())
@@ -98,6 +110,17 @@ def plan_folds(inputs: Sequence[object], labels: NDArray[np.int64], *, folds: in
         return [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(int(fold_of.max()) + 1)]
 
     return FoldPlan(tuple(one(repeat) for repeat in range(repeats)), seed)
+
+
+def _plan_by_groups(labels: NDArray[np.int64], bound: NDArray[np.int64], *, folds: int, repeats: int, seed: int) -> FoldPlan:
+    if (fewest := fewest_groups(labels, bound)) < FEWEST_A_CLASS:
+        raise DataError(
+            f"expected labelled rows of each class in at least {FEWEST_A_CLASS} groups (data.columns.group) where rows are "
+            f"predicted out of fold, found a class in {fewest}; label rows of more groups, or hold rows out with "
+            "evaluation.rows: held_out"
+        )
+    seeds = (seed + SEEDS_A_REPEAT * repeat for repeat in range(repeats))
+    return FoldPlan(tuple(grouped_folds(labels, bound, folds=folds, seed=each) for each in seeds), seed)
 
 
 def average_over_folds(

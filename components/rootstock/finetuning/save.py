@@ -17,6 +17,7 @@ from rootstock.classifier import (
     TRAINING_ROWS_FILE,
     Base,
     ModelCard,
+    group_hash,
     input_hash,
     labels_json,
     read_card,
@@ -40,12 +41,12 @@ class Lineage:
 
 def save_model(
     folder: Path, fitted: Fitted, *, labels: Sequence[str], modality: Modality, lineage: Lineage, name: str, inputs: Sequence[Any],
-    temperature: float = 1.0,
+    groups: Sequence[str] = (), temperature: float = 1.0,
 ) -> Artifact:  # fmt: skip
     """Write the folder atomically, seal it and name it.
 
-    ``name`` is what the new adapter is called, ``inputs`` the rows learned from; at a ``temperature`` of 1 probabilities are the
-    head's own.
+    ``name`` is what the new adapter is called, ``inputs`` the rows learned from and ``groups`` what they belong to; at a
+    ``temperature`` of 1 probabilities are the head's own.
     """
     parent = Path(lineage.parent.path) if lineage.parent else None
     base = locate(lineage.backbone)
@@ -54,7 +55,8 @@ def save_model(
         fitted.head.write(draft)
         modality.copy_processor(base, draft)
         known = training_hashes(parent) if parent else frozenset()
-        write_text(draft / TRAINING_ROWS_FILE, json.dumps(sorted(known | {input_hash(value) for value in inputs})) + "\n")
+        learned = {*map(input_hash, inputs), *map(group_hash, groups)}
+        write_text(draft / TRAINING_ROWS_FILE, json.dumps(sorted(known | learned)) + "\n")
         write_text(draft / LABELS_FILE, labels_json(labels))
         write_text(draft / CARD_FILE, card.model_dump_json(indent=2) + "\n")
         write_text(draft / LOADER_FILE, loader_source())

@@ -47,7 +47,7 @@ def search_rates(
     if not usual:
         return best, ""
     option = best.option
-    splits = stratified_folds(option.rows.labels, folds=folds, seed=seed)
+    splits = stratified_folds(option.rows.labels, folds=folds, seed=seed, groups=option.rows.groups)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def objective(trial: optuna.Trial) -> float:

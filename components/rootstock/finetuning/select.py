@@ -10,9 +10,10 @@ from pathlib import Path
 from rootstock.finetuning.halving import Race, Trial, run_race, trials_at_most
 from rootstock.finetuning.starts import published_encoder
 from rootstock.finetuning.trial import Course, try_candidate, try_no_transfer
+from rootstock.groups import group_numbers
 from rootstock.params import BackboneParams, DataParams, SimilarityParams
 from rootstock.records import Candidate, HalvingScore, PreparedData, Selection, SourceRanking
-from rootstock.rows import EncoderSource
+from rootstock.rows import EncoderSource, read_split
 from rootstock.source_data import SourceData, find_source
 
 
@@ -110,6 +111,7 @@ def _run(
             halving=course.similarity.halving,
             confidence=course.similarity.confidence,
             seed=course.seed,
+            groups=group_numbers(read_split(course.target, "train")),
         )
 
 

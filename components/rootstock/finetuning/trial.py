@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ def try_candidate(course: Course, candidate: Candidate, source: SourceData, *, e
     fitted = method.fit(Start(encoder.load, len(source.labels), None), sample, heldout=None, setting=None, seed=course.seed)
     target: Rows = encoder.rows(course.target, "train")
     if fitted.encoder is not None:
-        target = Rows(target.inputs, target.labels, fitted.encoder.embed(target.inputs, f"embedding {course.target.name}"))
+        target = replace(target, features=fitted.encoder.embed(target.inputs, f"embedding {course.target.name}"))
     wanted = [candidate.matched_labels.get(label, label) for label in course.target.labels]
     losses, correct = _measure(course, target, prior=match_classes(fitted.head, source.labels, wanted))
     passes = len(sample.labels) * max(1, len(fitted.losses))
@@ -91,7 +91,7 @@ def _measure(course: Course, rows: Rows, *, prior: Head | None) -> tuple[tuple[f
     option = Option(PROBE, None, Start(_no_encoder, classes, prior), rows)
     totals = {penalty: np.zeros((len(rows.labels), classes)) for penalty in PROBE.regularisations}
     for repeat in range(similarity.repeats):
-        splits = stratified_folds(rows.labels, folds=similarity.folds, seed=course.seed + repeat)
+        splits = stratified_folds(rows.labels, folds=similarity.folds, seed=course.seed + repeat, groups=rows.groups)
         for penalty, probabilities in held_out_probabilities(option, splits, seed=course.seed).items():
             totals[penalty] += probabilities / similarity.repeats
     losses = {penalty: row_losses(p, rows.labels) for penalty, p in totals.items()}

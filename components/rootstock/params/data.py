@@ -19,6 +19,17 @@ class Columns(Section):
     split: str | None
     keep: Annotated[tuple[str, ...], AfterValidator(names_once)]
     """further columns to keep, by which gates cut the test rows into slices and groups"""
+    group: str | None
+    """whose rows hang together, such as those of one patient: they stand on one side of every split"""
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """All that is kept with the rows beside what they are made of."""
+        return self.keep if self.group is None or self.group in self.keep else (*self.keep, self.group)
+
+    def key_of(self, kept: str) -> str:
+        """The key by which a column is kept, and what it is set to where there is no such column."""
+        return "data.columns.group=null" if kept == self.group else "data.columns.keep=[]"
 
 
 class DataParams(Section):

@@ -60,7 +60,8 @@ class Gate(Part, ABC):
         ``report.labels`` for ``model`` and of ``report.champion_labels`` for ``champion``; ``predicted:model~NAME`` for each of
         ``evaluation.perturbations``, and ``changed:model~NAME``, whether it changed the row at all;
         ``probabilities:reloaded`` where ``report.reloading`` says that the shipped model answered; ``slice:COLUMN`` for each column
-        of the data that ``data.columns.keep`` names, and ``slice:length`` of texts.
+        of the data that ``data.columns.keep`` names, and ``slice:length`` of texts; ``group`` where rows hang together: what is
+        computed of them takes their design effect (``pair_of`` does, given ``group_numbers(rows)``).
 
         ``level`` is this look's share of the panel's error rate (see ``Looks``): the chance at which a gate may let a candidate
         pass that is no better than the champion. Zero means that the year's share is spent, and nothing can be shown.

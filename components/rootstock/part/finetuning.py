@@ -31,6 +31,8 @@ class Rows:
     """(n,) indices of classes"""
     features: NDArray[np.float64]
     """(n, d)"""
+    groups: NDArray[np.int64] | None = field(default=None, kw_only=True)
+    """(n,) rows of one number hang together, and fall on one side of every fold; None where each stands for itself"""
 
 
 @dataclass(frozen=True)

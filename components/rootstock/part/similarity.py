@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rootstock.groups import fewest_groups
 from rootstock.part.base import Part
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ class Labelled:
     labels: NDArray[np.int64]
     """(n,) indices into ``classes``"""
     classes: tuple[str, ...]
+    groups: NDArray[np.int64] | None = None
+    """(n,) rows of one number hang together; None where each stands for itself"""
+
+    @property
+    def can_be_split(self) -> bool:
+        """Whether each class has two rows, of two groups, so that one can be held out."""
+        return fewest_groups(self.labels, self.groups) >= 2
 
 
 @dataclass(frozen=True)

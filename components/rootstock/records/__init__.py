@@ -9,6 +9,7 @@ from __future__ import annotations
 from rootstock.records.base import INCIDENTAL_KEYS, RECORD_FILE, Artifact, Measure, Record, Value, Verdict, load_json
 from rootstock.records.data import (
     CHOSEN,
+    GROUP,
     KEPT,
     SAMPLE,
     SLICE,
@@ -51,6 +52,7 @@ from rootstock.records.transfer import (
 
 __all__ = [
     "CHOSEN",
+    "GROUP",
     "INCIDENTAL_KEYS",
     "JOINT",
     "KEPT",

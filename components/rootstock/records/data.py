@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from rootstock.records.base import Artifact, Record, Value
 
 
@@ -28,6 +30,8 @@ class Resolution(Record):
 KEPT = "keep:"
 #: And those of predictions that say which slice a row belongs to.
 SLICE = "slice:"
+#: The column of rows and of predictions that says which of them hang together; there is none where each stands for itself.
+GROUP = "group"
 #: Splits of rows that a model asked for: chosen ones are learned from and never tested on, those by chance are as any other.
 CHOSEN, SAMPLE = "chosen", "sample"
 
@@ -35,7 +39,8 @@ CHOSEN, SAMPLE = "chosen", "sample"
 class RowsFile(Artifact):
     """A Parquet file with the columns ``id``, ``input``, ``label``; ``input`` is a text or the bytes of an image (PNG or JPEG).
 
-    The target's has ``keep:COLUMN`` too, text, for each of ``data.columns.keep``.
+    The target's has ``keep:COLUMN`` too, text, for each of ``data.columns.keep``, and ``group`` where ``data.columns.group`` names
+    a column.
     """
 
     rows: int
@@ -63,6 +68,8 @@ class Dataset(Value):
     """split -> label -> rows"""
     contamination: Contamination | None
     """what was dropped from a source because the target is tested on it; None for the target"""
+    groups: dict[str, int] = Field(default_factory=dict)
+    """split -> groups of its rows; empty where each row stands for itself"""
     licence: str | None = None
     """as SPDX writes it, from the dataset's card; None where none is stated"""
 

@@ -52,7 +52,8 @@ class DataFacts(Value):
     contamination: dict[str, int | None]
     """source that was learned from -> its rows dropped because they stand among the test rows; None where nobody looked"""
     learned_rows: int
-    """rows measured on whose input the model, or one that it stands on, learned from; always 0 out of fold, where folds differ"""
+    """rows measured on whose input, or another row of whose group, the model, or one that it stands on, learned from; always 0 out
+    of fold, where folds differ"""
     rows: int
 
 
@@ -87,6 +88,8 @@ class EvalReport(Record):
     """whether models were measured on rows held out from all training, or each on rows that its fold held out"""
     variance_inflation: Annotated[float, Field(ge=1)] = 1.0
     """by how much the variance of a mean over the rows exceeds that of so many independent rows; 1 for rows held out"""
+    groups: int | None = None
+    """that the rows belong to (``data.columns.group``); None where each stands for itself"""
     reloading: Reloading | None = None
     """None where ``evaluation.reload`` did not ask for it"""
     data: DataFacts | None = None
@@ -95,9 +98,10 @@ class EvalReport(Record):
     seconds: float
 
     def measured_on(self, rows: int) -> str:
-        """Such as ``450 test rows``, or ``96 labelled rows, each predicted out of fold``."""
+        """Such as ``450 test rows of 90 groups``, or ``96 labelled rows, each predicted out of fold``."""
         out_of_fold = "" if self.rows == "held_out" else ", each predicted out of fold"
-        return f"{rows:,} {ROW_NOUN[self.rows]}{'s' * (rows != 1)}{out_of_fold}"
+        groups = f" of {self.groups:,} groups" if self.groups is not None else ""
+        return f"{rows:,} {ROW_NOUN[self.rows]}{'s' * (rows != 1)}{groups}{out_of_fold}"
 
 
 class Looks(Record):

@@ -95,6 +95,8 @@ def results(run: RunRecords, report: EvalReport) -> str:
         if report.rows == "held_out"
         else "labelled rows, each answered by fits that did not see it (repeated cross-validation); intervals are widened for that"
     )
+    if report.groups is not None:
+        how += f"; they are of {report.groups:,} groups, of which none was learned from, and intervals are as wide as that asks for"
     return (
         f"## Results\n\nMeasured on {how}; intervals at {confidence * 100:g} %.\n\n"
         + table(("measure", "value", "interval", "rows", "better"), measured)

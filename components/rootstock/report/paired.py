@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rootstock.paired import pair_of, score_interval
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Difference:
     """rows only the second has right"""
     n: int
     inflation: float = 1.0
-    """of the variance of a mean over these rows (see ``EvalReport``); the interval is widened for it"""
+    """of the variance of a mean over these rows, by ``EvalReport`` and by their groups; the interval is widened for it"""
 
     @property
     def settled(self) -> bool:
@@ -29,13 +34,20 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
-def paired_difference(first: Sequence[bool], second: Sequence[bool], *, confidence: float, inflation: float = 1.0) -> Difference:
+def paired_difference(
+    first: Sequence[bool],
+    second: Sequence[bool],
+    *,
+    confidence: float,
+    inflation: float = 1.0,
+    groups: NDArray[np.int64] | None = None,
+) -> Difference:
     """The difference with its score interval: the same that the gates use.
 
     Raises ValueError if the two are not of one length, or empty.
     """
     import numpy as np
 
-    pair = pair_of(np.asarray(first, dtype=bool), np.asarray(second, dtype=bool), inflation=inflation)
+    pair = pair_of(np.asarray(first, dtype=bool), np.asarray(second, dtype=bool), inflation=inflation, groups=groups)
     low, high = score_interval(pair, confidence=confidence)
-    return Difference(pair.difference, low, high, pair.wins, pair.losses, pair.n, inflation)
+    return Difference(pair.difference, low, high, pair.wins, pair.losses, pair.n, pair.inflation)

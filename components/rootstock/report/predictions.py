@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rootstock.errors import DataError
+from rootstock.groups import design_effect, group_numbers
 from rootstock.pictures import thumbnail
 from rootstock.records import EvalReport, RowsFile
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 MODEL, CHAMPION = "model", "champion"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -35,6 +38,8 @@ class Predictions:
     """model -> n probabilities of the label it predicted"""
     distributions: Mapping[str, tuple[tuple[float, ...] | None, ...]]
     """model -> n times the probabilities of all its labels; None where it was not asked. Of the new model and the champion only"""
+    groups: NDArray[np.int64] | None = None
+    """(n,) rows of one number hang together; None where each stands for itself"""
 
     def right(self, name: str) -> tuple[bool, ...]:
         """Which of the n rows a model has right; a row that it was not asked is not."""
@@ -94,6 +99,7 @@ def read_predictions(report: EvalReport) -> Predictions | None:
         {name: _answers(frame[f"predicted:{name}"]) for name in _models(frame.columns, "predicted")},
         {name: tuple(map(float, frame[f"probability:{name}"])) for name in _models(frame.columns, "probability")},
         {name: _lists(frame[f"probabilities:{name}"]) for name in _models(frame.columns, "probabilities")},
+        group_numbers(frame),
     )
 
 
@@ -112,10 +118,12 @@ def _models(columns: Iterable[Any], kind: str) -> list[str]:
 def calibration(predictions: Predictions, *, bins: int, confidence: float, inflation: float) -> tuple[Bin, ...]:
     """Equal-width bins of the model's stated probability, the empty ones left out, with Wilson intervals.
 
-    As for ``rows / inflation`` independent rows (see ``EvalReport.variance_inflation``).
+    As for ``rows / inflation`` independent rows (see ``EvalReport.variance_inflation``), or fewer where rows have groups.
     """
+    import numpy as np
     from statsmodels.stats.proportion import proportion_confint
 
+    inflation *= design_effect(np.array(predictions.right(MODEL), dtype=float), predictions.groups)
     rows: dict[int, list[tuple[float, bool]]] = {}
     for stated, right in zip(predictions.probability[MODEL], predictions.right(MODEL), strict=True):
         if math.isfinite(stated):

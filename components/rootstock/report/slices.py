@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rootstock.groups import design_effect, group_numbers
 from rootstock.records import SLICE, EvalReport
 from rootstock.report.predictions import MODEL
 
@@ -32,11 +33,13 @@ def slice_accuracies(report: EvalReport) -> tuple[SliceAccuracy, ...]:
         return ()
     frame = pd.read_parquet(path)
     right = frame[f"predicted:{MODEL}"].astype(str) == frame["label"].astype(str)
+    groups = group_numbers(frame)
     found = []
     for name in (column for column in frame.columns if column.startswith(SLICE)):
         for given, held in right.groupby(frame[name].astype(str)):
-            counts = held.sum() / report.variance_inflation, len(held) / report.variance_inflation
-            low, high = proportion_confint(*counts, alpha=0.05, method="wilson")
+            mine = None if groups is None else groups[held.index]
+            inflation = report.variance_inflation * design_effect(held.to_numpy().astype(float), mine)
+            low, high = proportion_confint(held.sum() / inflation, len(held) / inflation, alpha=0.05, method="wilson")
             found.append(
                 SliceAccuracy(name.removeprefix(SLICE), str(given), len(held), float(held.mean()), float(low), float(high))
             )

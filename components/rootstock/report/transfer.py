@@ -77,8 +77,9 @@ def realised_gain(evaluation: EvalReport, *, confidence: float) -> Difference | 
     if predictions is None or not predictions.ids or NO_TRANSFER not in predictions.predicted:
         return None
     return paired_difference(
-        predictions.right(MODEL), predictions.right(NO_TRANSFER), confidence=confidence, inflation=evaluation.variance_inflation
-    )
+        predictions.right(MODEL), predictions.right(NO_TRANSFER), confidence=confidence, inflation=evaluation.variance_inflation,
+        groups=predictions.groups,
+    )  # fmt: skip
 
 
 def transfer_sentence(

@@ -107,7 +107,8 @@ def _gains(predictions: Predictions | None, *, confidence: float, inflation: flo
         theirs, asked = predictions.right(name), predictions.asked(name)
         if name != MODEL and asked:
             pair = [ours[i] for i in asked], [theirs[i] for i in asked]
-            gains[name] = paired_difference(*pair, confidence=confidence, inflation=inflation)
+            groups = None if predictions.groups is None else predictions.groups[list(asked)]
+            gains[name] = paired_difference(*pair, confidence=confidence, inflation=inflation, groups=groups)
     return gains
 
 

@@ -31,17 +31,17 @@ class AdaptedHead(SimilarityMetric):
     inverse_penalty: PositiveFloat
 
     def measure(self, pair: Pair) -> float | None:
-        """Higher is better, chance is -log c. None where some class has a single row."""
+        """Higher is better, chance is -log c. None where some class has a single row, or all its rows in one group."""
         import numpy as np
 
         target = pair.target
-        if np.unique(target.labels, return_counts=True)[1].min() < 2:
+        if not target.can_be_split:
             return None
         offsets = _offsets(pair)
         features = turned(np.hstack([scaled(target.features), np.ones((len(target.labels), 1))]))
         total = 0.0
         for repeat in range(self.repeats):
-            folds = stratified_folds(target.labels, folds=self.folds, seed=pair.seed + repeat)
+            folds = stratified_folds(target.labels, folds=self.folds, seed=pair.seed + repeat, groups=target.groups)
             for fold in np.unique(folds):
                 train, held = folds != fold, folds == fold
                 weights = fit_around(features[train], target.labels[train], offsets[train], inverse_penalty=self.inverse_penalty)

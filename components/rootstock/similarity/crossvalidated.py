@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rootstock.groups import grouped_folds
 from rootstock.head import log_probabilities, logistic_head
 
 if TYPE_CHECKING:
@@ -14,26 +15,37 @@ INVERSE_PENALTY = 10.0
 
 
 def crossvalidated_correct(
-    features: NDArray[np.float64], labels: NDArray[np.int64], *, folds: int, repeats: int, seed: int
-) -> NDArray[np.float64]:
+    features: NDArray[np.float64], labels: NDArray[np.int64], *, folds: int, repeats: int, seed: int,
+    groups: NDArray[np.int64] | None = None,
+) -> NDArray[np.float64]:  # fmt: skip
     """(n,) share of the repeats in which a logistic regression fitted without a row's fold names that row's label.
 
-    ``features`` (n, d), ``labels`` (n,). Folds depend on the labels, ``folds`` and ``seed`` alone: two candidates scored on the
-    same rows are compared pair by pair.
+    ``features`` (n, d), ``labels`` (n,). Folds depend on the labels, ``groups``, ``folds`` and ``seed`` alone: two candidates
+    scored on the same rows are compared pair by pair.
     """
     import numpy as np
 
     rotated = turned(features)
     correct = np.zeros(len(labels))
     for repeat in range(repeats):
-        correct += _correct(rotated, labels, stratified_folds(labels, folds=folds, seed=seed + repeat))
+        correct += _correct(rotated, labels, stratified_folds(labels, folds=folds, seed=seed + repeat, groups=groups))
     return correct / repeats
 
 
-def stratified_folds(labels: NDArray[np.int64], *, folds: int, seed: int) -> NDArray[np.int64]:
-    """(n,) fold of each row. Every class is spread evenly, and so are all rows: with two rows or more no fold holds them all."""
+def stratified_folds(
+    labels: NDArray[np.int64], *, folds: int, seed: int, groups: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """(n,) fold of each row. Every class is spread evenly, and so are all rows: with two rows or more no fold holds them all.
+
+    Rows of one of the ``groups`` (n,) have one fold. Raises DataError where groups leave no two folds.
+    """
     import numpy as np
 
+    if groups is not None:
+        place = np.empty(len(labels), dtype=np.int64)
+        for fold, (_, held) in enumerate(grouped_folds(labels, groups, folds=folds, seed=seed)):
+            place[held] = fold
+        return place
     random = np.random.default_rng(seed)
     place = np.empty(len(labels), dtype=np.int64)
     start = int(random.integers(folds))

@@ -23,12 +23,11 @@ class LinearProbe(SimilarityMetric):
     repeats: Annotated[int, Field(ge=1)]
 
     def measure(self, pair: Pair) -> float | None:
-        """Higher is better. None where some class has a single row: nothing could be learned of it when it is held out."""
-        import numpy as np
-
-        labels = pair.target.labels
-        if np.unique(labels, return_counts=True)[1].min() < 2:
+        """Higher is better. None where a class has a single row, or group: nothing could be learned of it when it is held out."""
+        target = pair.target
+        if not target.can_be_split:
             return None
-        return float(
-            crossvalidated_correct(pair.representation, labels, folds=self.folds, repeats=self.repeats, seed=pair.seed).mean()
+        found = crossvalidated_correct(
+            pair.representation, target.labels, folds=self.folds, repeats=self.repeats, seed=pair.seed, groups=target.groups
         )
+        return float(found.mean())

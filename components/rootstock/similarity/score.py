@@ -11,6 +11,7 @@ from rootstock.classifier import Classifier, input_hash, read_card, training_has
 from rootstock.encoder import Encoder
 from rootstock.errors import BackboneError, DataError
 from rootstock.files import sha256_of_json, sha256_of_source, write_text
+from rootstock.groups import with_their_group
 from rootstock.head import log_probabilities, logistic_head, scaled
 from rootstock.params import BackboneParams, DataParams, SimilarityParams
 from rootstock.part import Labelled, Pair, Rows, Unlabelled
@@ -88,16 +89,19 @@ def rows_to_score(
 ) -> tuple[NDArray[np.int64], dict[str, str]]:
     """Indices of at most so many labelled rows that candidates are scored on, the same for all; and versions that cannot be scored.
 
-    A version in the registry is scored on rows that it has not learned from. If those are fewer than two a class, it is not scored.
+    A version in the registry is scored on rows that it has not learned from, nor from others of their group. If those are fewer
+    than two a class, it is not scored.
     """
     import numpy as np
 
     hashes = [input_hash(value) for value in everything.inputs]
+    groups = everything.groups
     kept = np.argsort(hashes, kind="stable")  # in whatever order they come, the same rows fall into the same folds
     refused: dict[str, str] = {}
     for name, folder in _version_folders(incumbent).items():
-        seen = training_hashes(folder)
-        unseen = np.array([i for i in kept if hashes[i] not in seen], dtype=np.int64)
+        learned = training_hashes(folder)
+        seen = with_their_group(np.array([name in learned for name in hashes], dtype=bool), groups)
+        unseen = kept[~seen[kept]]
         counts = np.bincount(everything.labels[unseen], minlength=len(prepared.target.labels))
         if counts.min() >= 2:
             kept = unseen
@@ -220,9 +224,9 @@ def _not_scored(spec: CandidateSpec, similarity: SimilarityParams, why: str) -> 
 
 def _labelled(rows: EmbeddedRows, classes: tuple[str, ...], indices: NDArray[np.int64] | None) -> Labelled:
     if indices is None:
-        return Labelled(rows.inputs, rows.features, rows.layer_mean, rows.labels, classes)
-    inputs = [rows.inputs[i] for i in indices]
-    return Labelled(inputs, rows.features[indices], rows.layer_mean[indices], rows.labels[indices], classes)
+        return Labelled(rows.inputs, rows.features, rows.layer_mean, rows.labels, classes, rows.groups)
+    inputs, groups = [rows.inputs[i] for i in indices], rows.groups[indices] if rows.groups is not None else None
+    return Labelled(inputs, rows.features[indices], rows.layer_mean[indices], rows.labels[indices], classes, groups)
 
 
 def _refuse_flat(features: NDArray[np.float64], whose: str) -> None:
