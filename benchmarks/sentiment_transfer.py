@@ -95,7 +95,7 @@ def _params(seed: int) -> Params:
         "registry": "registry",
         "target": "tweets",
         "sources": list(SOURCES),
-        "columns": {"input": "text", "label": "label", "id": None, "split": "split", "keep": [], "group": None},
+        "columns": {"input": "text", "label": "label", "id": None, "split": "split", "keep": [], "group": None, "time": None},
         "labelled_rows_per_class": 16,
     }
     return parse_params(raw, "params.yaml")

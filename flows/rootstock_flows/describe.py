@@ -60,7 +60,8 @@ def _(record: Looks) -> str:
 def _(record: PreparedData) -> str:
     rows = {name: split.rows for name, split in record.target.splits.items()}
     groups = {name: f" of {count}" for name, count in record.target.groups.items()}
-    test = f"{rows['test']}{groups.get('test', '')} for the test" if "test" in rows else "tested on out of fold"
+    since = f" from {record.target.tested_from} on" if record.target.tested_from is not None else ""
+    test = f"{rows['test']}{groups.get('test', '')} for the test{since}" if "test" in rows else "tested on out of fold"
     learned = f"{rows['train']} labelled rows{groups.get('train', '')}{' groups' * bool(groups)}"
     return f"{learned}, {test}, {len(record.target.labels)} classes"
 

@@ -45,7 +45,8 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "unknown key in a section": (
         lambda raw: raw["data"]["columns"].update(labl="x"),
-        "params.yaml: data.columns.labl: unknown key 'labl'; known: group, id, input, keep, label, split; did you mean 'label'?",
+        "params.yaml: data.columns.labl: unknown key 'labl'; known: group, id, input, keep, label, split, time; "
+        "did you mean 'label'?",
     ),
     "unknown key in a part": (
         lambda raw: raw["data"]["modality"].update(max_token=3),

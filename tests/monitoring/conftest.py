@@ -81,7 +81,7 @@ def data_params() -> DataParams:
             "target": "docs",
             "sources": [],
             "revision": "latest",
-            "columns": {"input": "text", "label": "label", "id": "key", "split": None, "keep": [], "group": None},
+            "columns": {"input": "text", "label": "label", "id": "key", "split": None, "keep": [], "group": None, "time": None},
             "modality": {"name": "text", "max_tokens": 32},
             "labels": None,
             "labelled_rows_per_class": 12,

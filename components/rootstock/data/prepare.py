@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from rootstock.data import registry
 from rootstock.data.contamination import without_test_rows
+from rootstock.data.newest_split import read_times
 from rootstock.data.rows import label_counts, write_rows
 from rootstock.data.split import TEST, TRAIN, UNUSED, assign_splits, cap_rows
 from rootstock.errors import DataError, unknown_name
 from rootstock.files import sha256_of, write_file
 from rootstock.groups import group_names
 from rootstock.params import DataParams
-from rootstock.records import CHOSEN, GROUP, KEPT, Contamination, Dataset, DatasetRevision, PreparedData, Resolution, RowsFile
+from rootstock.records import CHOSEN, GROUP, KEPT, TIME, Contamination, Dataset, DatasetRevision, PreparedData, Resolution, RowsFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,7 @@ def split_target(path: Path, revision: DatasetRevision, *, data: DataParams, see
     check_modality(registry.read_card(path, revision), revision, data)
     renamed = _renamed(_rows(path, revision), revision, data.renamed_labels)
     kept = _with_groups(_with_labels(renamed, revision, data.labels), revision, data.columns.group)
+    kept = _with_times(kept, revision, data.columns.time)
     if data.test_fraction is None and (declared := int((kept["split"] == TEST).sum())):
         raise DataError(
             f"{revision.revision}: expected no declared test rows where data.test_fraction is null, found {declared}; give a "
@@ -102,6 +104,9 @@ def _target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: in
         raise DataError(f"{revision.revision}: expected rows to hold out for the test, found too few different inputs; add some")
     columns = (*_kept_columns(kept, revision, data.columns.keep), *((GROUP,) if GROUP in kept else ()))
     target = _dataset(parts, revision, labels, data=data, folder=folder, card=card, contamination=None, columns=columns)
+    if TIME in kept and TEST in parts and TEST not in set(kept["split"]):
+        oldest = tested[f"{KEPT}{data.columns.time}"][tested[TIME] == tested[TIME].min()].iloc[0]
+        target = target.model_copy(update={"tested_from": oldest or None})
     return target, tested["input"].tolist()
 
 
@@ -161,6 +166,22 @@ def _with_groups(frame: pd.DataFrame, revision: DatasetRevision, column: str | N
         return frame
     values = frame[_kept_column(frame, revision, column, key="group")]
     return frame.assign(**{GROUP: group_names(values.fillna("").tolist(), frame["id"].tolist())})
+
+
+def _with_times(frame: pd.DataFrame, revision: DatasetRevision, column: str | None) -> pd.DataFrame:
+    """The rows with the time of each as a number; as they are where none is asked for. Raises DataError for what is no time."""
+    import numpy as np
+
+    if column is None:
+        return frame
+    values = frame[_kept_column(frame, revision, column, key="time")].fillna("")
+    times = read_times(values.tolist())
+    if (wrong := np.flatnonzero(np.isnan(times))).size:
+        raise DataError(
+            f"{revision.revision}: data.columns.time: expected numbers or dates such as 2026-01-31 in column '{column}', found "
+            f"'{values.iloc[wrong[0]]}' in row '{frame['id'].iloc[wrong[0]]}'; write it so and add the data again"
+        )
+    return frame.assign(**{TIME: times})
 
 
 def _renamed(frame: pd.DataFrame, revision: DatasetRevision, names: dict[str, str]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rootstock.data.newest_split import read_times
 from rootstock.data.raw import Raw, read_raw
 from rootstock.data.rows import input_key, make_frame
 from rootstock.errors import DataError, unknown_name
@@ -38,8 +39,24 @@ def read_dataset(source: str | Path, *, data: DataParams) -> pd.DataFrame:
     labels = _labels(raw, splits)
     _check_classes(raw, labels)
     _check_leak(raw, inputs, splits)
+    _check_times(raw, data.columns.time)
     kept = {name: [as_text(value) for value in _column(raw, name)] for name in sorted(raw.keep)}  # however the params order them
     return make_frame(inputs, labels, splits=splits, ids=_ids(raw), kept=kept)
+
+
+def _check_times(raw: Raw, column: str | None) -> None:
+    """Every row needs a time that can be told."""
+    import numpy as np
+
+    if column is None:
+        return
+    texts = [as_text(value) for value in _column(raw, column)]
+    times = read_times(texts)
+    if (wrong := np.flatnonzero(~np.isfinite(times))).size:
+        raise _fault(
+            raw, f"numbers or dates such as 2026-01-31 in column '{column}' (data.columns.time)",
+            f"'{texts[wrong[0]]}' at {raw.place(int(wrong[0]))}", advice="write it so, or remove the row",
+        )  # fmt: skip
 
 
 def _fault(raw: Raw, expected: str, found: str, *, advice: str) -> DataError:

@@ -7,10 +7,11 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from rootstock.data.group_split import check_declared, hold_out_groups
+from rootstock.data.newest_split import hold_out_newest
 from rootstock.data.rows import input_key
 from rootstock.groups import bound_rows
 from rootstock.normal_form import normal_input
-from rootstock.records import CHOSEN, GROUP
+from rootstock.records import CHOSEN, GROUP, TIME
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +36,11 @@ def assign_splits(
 
     A declared split column is honoured; other names than train and test become ``unused``. Where no test rows are declared,
     ``test_fraction`` of each label's rows are held out (None holds none), and inputs with one normal form (normal_form.py) fall on
-    one side. So do rows of one ``group``, where the frame has that column (group_split.py). Rows that a model chose to have
-    labelled (``chosen``) are learned from and never held out, as they are harder; left unused where their group is tested on.
+    one side. So do rows of one ``group``, where the frame has that column (group_split.py). Where it has the column ``time``, the
+    newest rows are held out, whatever their labels, and older ones of their group or with their input are left unused. Rows that a
+    model chose to have labelled (``chosen``) are learned from and never held out, as they are harder; left unused where their group
+    is tested on.
+
     Each label's rows stand in one hash order: the test takes them from the front, the labelled rows from the back, so that when
     rows are added later, the few that change sides are those in the middle, which ``rows_per_class`` leaves unused.
     """
@@ -52,7 +56,9 @@ def assign_splits(
         check_declared(splits, groups, learned=(TRAIN,), test=TEST)
     if not is_declared and test_fraction is not None:
         inputs = [normal_input(value) for value in frame["input"]]
-        if groups is None:
+        if TIME in frame:
+            _hold_out_newest(splits, frame, groups, inputs=inputs, test_fraction=test_fraction)
+        elif groups is None:
             _hold_out(splits, labels, keys=inputs, order=order, test_fraction=test_fraction)
         else:
             _hold_out_groups(splits, labels, groups, inputs=inputs, test_fraction=test_fraction, seed=seed)
@@ -77,6 +83,17 @@ def cap_rows(frame: pd.DataFrame, *, seed: int, rows: int | None) -> pd.DataFram
     splits = [TRAIN] * len(ids)
     _cap(splits, labels, TRAIN, order=order, quota=_shares(splits, labels, TRAIN, rows=rows))
     return chosen[[split == TRAIN for split in splits]].reset_index(drop=True)
+
+
+def _hold_out_newest(
+    splits: list[str], frame: pd.DataFrame, groups: list[str] | None, *, inputs: list[str], test_fraction: float
+) -> None:
+    rows = [row for row, split in enumerate(splits) if split == TRAIN]
+    held = hold_out_newest(frame[TIME].to_numpy(dtype=float)[rows], test_fraction=test_fraction)
+    bound = bound_rows(groups or frame["id"].tolist(), inputs)
+    tested = {bound[row] for row, is_held in zip(rows, held, strict=True) if is_held}
+    for row, is_held in zip(rows, held, strict=True):
+        splits[row] = TEST if is_held else UNUSED if bound[row] in tested else TRAIN
 
 
 def _hold_out_groups(

@@ -144,6 +144,7 @@ def evaluate(
         rows=evaluation.rows,
         variance_inflation=ladder.variance_inflation,
         groups=int(groups.max()) + 1 if groups is not None else None,
+        tested_from=target.tested_from,
         reloading=reloading,
         data=data_facts(prepared, validated, trained, test, is_out_of_fold=is_out_of_fold),
         predictions=Artifact.of(path),

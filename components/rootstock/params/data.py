@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from rootstock.params.base import Name, Positive, Section, has_parts, names_once
 from rootstock.part import CheckPart, ModalityPart
@@ -21,15 +21,19 @@ class Columns(Section):
     """further columns to keep, by which gates cut the test rows into slices and groups"""
     group: str | None
     """whose rows hang together, such as those of one patient: they stand on one side of every split"""
+    time: str | None
+    """of which the newest rows are tested on; null tests on a share of each label's rows, whatever their time"""
 
     @property
     def kept(self) -> tuple[str, ...]:
         """All that is kept with the rows beside what they are made of."""
-        return self.keep if self.group is None or self.group in self.keep else (*self.keep, self.group)
+        return tuple(dict.fromkeys([*self.keep, *(name for name in (self.group, self.time) if name is not None)]))
 
     def key_of(self, kept: str) -> str:
         """The key by which a column is kept, and what it is set to where there is no such column."""
-        return "data.columns.group=null" if kept == self.group else "data.columns.keep=[]"
+        if kept in self.keep:
+            return "data.columns.keep=[]"
+        return "data.columns.group=null" if kept == self.group else "data.columns.time=null"
 
 
 class DataParams(Section):
@@ -53,6 +57,16 @@ class DataParams(Section):
     """a larger image is scaled down to them when it is read"""
     contamination_similarity: Annotated[float, Field(gt=0, le=1)] | None
     """source rows at least so similar to a test row of the target are dropped; null drops only equal ones"""
+
+    @field_validator("test_fraction")
+    @classmethod
+    def _holds_the_newest_out(cls, value: float | None, info: ValidationInfo) -> float | None:
+        columns = info.data.get("columns")
+        if value is None and columns is not None and columns.time is not None:
+            raise ValueError(
+                f"expected a fraction where the newest rows by '{columns.time}' (data.columns.time) are tested on, found null"
+            )
+        return value
 
 
 class ValidationParams(Section):

@@ -32,6 +32,8 @@ KEPT = "keep:"
 SLICE = "slice:"
 #: The column of rows and of predictions that says which of them hang together; there is none where each stands for itself.
 GROUP = "group"
+#: The column of rows that says when, as a number; there is none where the split does not ask.
+TIME = "time"
 #: Splits of rows that a model asked for: chosen ones are learned from and never tested on, those by chance are as any other.
 CHOSEN, SAMPLE = "chosen", "sample"
 
@@ -70,6 +72,8 @@ class Dataset(Value):
     """what was dropped from a source because the target is tested on it; None for the target"""
     groups: dict[str, int] = Field(default_factory=dict)
     """split -> groups of its rows; empty where each row stands for itself"""
+    tested_from: str | None = None
+    """time of the oldest test row, as the data write it; None where the newest rows are not what is tested on"""
     licence: str | None = None
     """as SPDX writes it, from the dataset's card; None where none is stated"""
 

@@ -90,6 +90,8 @@ class EvalReport(Record):
     """by how much the variance of a mean over the rows exceeds that of so many independent rows; 1 for rows held out"""
     groups: int | None = None
     """that the rows belong to (``data.columns.group``); None where each stands for itself"""
+    tested_from: str | None = None
+    """time of the oldest row; None where the newest are not what is tested on"""
     reloading: Reloading | None = None
     """None where ``evaluation.reload`` did not ask for it"""
     data: DataFacts | None = None
@@ -101,7 +103,8 @@ class EvalReport(Record):
         """Such as ``450 test rows of 90 groups``, or ``96 labelled rows, each predicted out of fold``."""
         out_of_fold = "" if self.rows == "held_out" else ", each predicted out of fold"
         groups = f" of {self.groups:,} groups" if self.groups is not None else ""
-        return f"{rows:,} {ROW_NOUN[self.rows]}{'s' * (rows != 1)}{groups}{out_of_fold}"
+        since = f" from {self.tested_from} on" if self.tested_from is not None else ""
+        return f"{rows:,} {ROW_NOUN[self.rows]}{'s' * (rows != 1)}{groups}{since}{out_of_fold}"
 
 
 class Looks(Record):
