@@ -17,7 +17,8 @@ STAGE_PACKAGES = {
 }  # fmt: skip
 #: Module -> what of Rootstock it may import when it runs.
 LOWEST = {
-    "errors": set(), "pictures": set(), "threads": set(), "files": {"errors"}, "table": {"errors", "files", "pictures", "threads"},
+    "errors": set(), "jpeg": set(), "pictures": {"jpeg"}, "threads": set(), "files": {"errors"},
+    "table": {"errors", "files", "pictures", "threads"},
     "records": {"errors", "files", "records"},
 }  # fmt: skip
 #: Modules beside the stage packages that stand above them; all others are shared by them and know none.

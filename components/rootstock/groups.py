@@ -38,12 +38,12 @@ def group_numbers(rows: pd.DataFrame) -> NDArray[np.int64] | None:
 def bound_rows(groups: Sequence[str], inputs: Sequence[str]) -> NDArray[np.int64]:
     """(n,) numbers that rows share which have the group or the input in common, or are joined by other rows that have."""
     import numpy as np
+    import pandas as pd
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     n = len(groups)
-    _, group = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
-    _, content = np.unique(np.asarray(inputs, dtype=object).astype(str), return_inverse=True)
+    group, content = (pd.factorize(np.asarray(each, dtype=object))[0] for each in (groups, inputs))
     rows = np.concatenate([np.arange(n), np.arange(n)])
     others = np.concatenate([n + group, n + group.max(initial=-1) + 1 + content])
     size = int(others.max(initial=n - 1)) + 1

@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rootstock.jpeg import without_notes
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -17,6 +19,8 @@ DEEP_MODES = ("I", "F")
 ORIENTATION, TURNED = 0x0112, range(2, 9)
 #: Formats that Pillow gives a photograph, alone or with smaller ones behind it, as telephones write it.
 PHOTOGRAPHS = ("JPEG", "MPO")
+#: Under which Pillow gives what a camera or an editor wrote into a PNG beside its texts.
+PNG_NOTES = {"exif", "xmp"}
 JPEG_START = b"\xff\xd8"
 #: Of a photograph that is scaled down, above which a file grows and shows no more; and of what is only looked at.
 KEPT_QUALITY, SHOWN_QUALITY = 95, 80
@@ -44,12 +48,12 @@ def flattened(picture: Image) -> Image:
 
 
 def kept_bytes(content: bytes, *, most_pixels: int | None) -> bytes:
-    """What is kept of an image file: a photograph (JPEG) as it is, and a PNG that is upright and opaque; of others a PNG of what
-    is seen.
+    """What is kept of an image file: a photograph (JPEG) without what a camera wrote beside it, a PNG that is upright and opaque as
+    it is, if nothing is written beside it; of others a PNG of what is seen.
 
-    What has more than ``most_pixels`` is scaled down to them, turned as its camera says: a photograph to a photograph without
-    what a camera wrote beside it. Raises ValueError saying why a file cannot be read: empty, cut short, damaged, no image, larger
-    than Pillow thinks safe, more than 8 bits a channel.
+    What has more than ``most_pixels`` is scaled down to them, turned as its camera says: a photograph to a photograph. Raises
+    ValueError saying why a file cannot be read: empty, cut short, damaged, no image, larger than Pillow thinks safe, more than 8
+    bits a channel.
     """
     with _open(content) as image:
         is_photograph = image.format in PHOTOGRAPHS
@@ -57,7 +61,10 @@ def kept_bytes(content: bytes, *, most_pixels: int | None) -> bytes:
             return _written(_scaled(image, most_pixels), "JPEG" if is_photograph else "PNG", quality=KEPT_QUALITY)
         image.load()
         seen = flattened(image)
-        if (is_photograph and image.mode in PLAIN_MODES) or (seen is image and image.format == "PNG"):
+        if is_photograph and image.mode in PLAIN_MODES:
+            held = image.getexif().get(ORIENTATION)
+            return without_notes(content, orientation=held if held in TURNED else None)
+        if seen is image and image.format == "PNG" and not (image.info.keys() & PNG_NOTES or getattr(image, "text", None)):
             return content
         return _written(seen.convert("RGB"), "PNG")
 
