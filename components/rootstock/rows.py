@@ -58,7 +58,7 @@ def were_learned(rows: pd.DataFrame, learned: frozenset[str]) -> NDArray[np.bool
     )  # fmt: skip
 
 
-def group_names(dataset: Dataset, split: str) -> tuple[str, ...]:
+def groups_of(dataset: Dataset, split: str) -> tuple[str, ...]:
     """The different groups of a split's rows, sorted; none where rows have no groups."""
     rows = read_split(dataset, split)
     return tuple(sorted(set(rows[GROUP]))) if GROUP in rows else ()

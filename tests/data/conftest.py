@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from rootstock.params import DataParams
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves it alone; here lies one_table.py
 
 
 @pytest.fixture

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from rootstock.data import registry
-from rootstock.data.card import make_card
-from rootstock.data.prepare import prepare
+from one_table import add, prepared
 from rootstock.data.read import read_dataset
-from rootstock.data.resolve import resolve
 from rootstock.data.rows import make_frame
 from rootstock.data.split import assign_splits
 from rootstock.errors import DataError
@@ -106,18 +102,9 @@ def project(tmp_path, monkeypatch, data_params):
     return make
 
 
-def add(data) -> None:
-    frame = read_dataset("visits.csv", data=data)
-    registry.add(Path("data"), "visits", frame, card=make_card(frame, modality="text", origin="a test"))
-
-
-def prepared(data):
-    return prepare(resolve(data=data, workspace=".rootstock", folder=Path("out")), data=data, seed=0, folder=Path("out"))
-
-
 def test_the_rows_of_every_split_name_their_group_and_no_slice_does(project):
-    add(project(group="patient"))
-    target = prepared(project(group="patient")).target
+    add("visits.csv", project(group="patient"))
+    target = prepared(project(group="patient"))
     parts = {name: pd.read_parquet(file.path) for name, file in target.splits.items()}
     assert all(list(part.columns) == ["id", "input", "label", "group"] for part in parts.values())
     assert not set(parts["train"]["group"]) & set(parts["test"]["group"])
@@ -125,20 +112,20 @@ def test_the_rows_of_every_split_name_their_group_and_no_slice_does(project):
 
 
 def test_a_group_that_is_kept_too_is_a_slice_as_well(project):
-    add(project(group="patient", keep=["patient"]))
-    target = prepared(project(group="patient", keep=["patient"])).target
+    add("visits.csv", project(group="patient", keep=["patient"]))
+    target = prepared(project(group="patient", keep=["patient"]))
     assert list(pd.read_parquet(target.splits["test"].path).columns) == ["id", "input", "label", "keep:patient", "group"]
 
 
 def test_without_a_group_the_rows_have_none(project):
-    add(project(group="patient"))
-    target = prepared(project()).target
+    add("visits.csv", project(group="patient"))
+    target = prepared(project())
     assert target.groups == {}
     assert "group" not in pd.read_parquet(target.splits["test"].path)
 
 
 def test_a_version_added_without_the_column_is_an_error_that_says_so(project):
-    add(project())
+    add("visits.csv", project())
     with pytest.raises(DataError, match=r"data.columns.group: unknown kept column 'patient'.*it was added without it"):
         prepared(project(group="patient"))
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from one_table import add, prepared
 from pydantic import ValidationError
-from rootstock.data import registry
-from rootstock.data.card import make_card
 from rootstock.data.newest_split import hold_out_newest, read_times
-from rootstock.data.prepare import prepare
 from rootstock.data.read import read_dataset
-from rootstock.data.resolve import resolve
 from rootstock.data.rows import make_frame
 from rootstock.data.split import assign_splits
 from rootstock.errors import DataError
@@ -105,23 +100,14 @@ def project(tmp_path, monkeypatch, data_params):
     return make
 
 
-def add(data) -> None:
-    frame = read_dataset("diary.csv", data=data)
-    registry.add(Path("data"), "diary", frame, card=make_card(frame, modality="text", origin="a test"))
-
-
-def prepared(data):
-    return prepare(resolve(data=data, workspace=".rootstock", folder=Path("out")), data=data, seed=0, folder=Path("out"))
-
-
 def test_the_target_says_from_when_on_it_is_tested(project):
-    add(project(time="day"))
-    target = prepared(project(time="day")).target
+    add("diary.csv", project(time="day"))
+    target = prepared(project(time="day"))
     assert target.tested_from == "2025-12-31"
     rows = pd.read_parquet(target.splits["test"].path)
     assert sorted(rows["input"], key=lambda text: int(text.split()[1])) == [f"entry {n}" for n in range(30, 60)]
     assert list(rows.columns) == ["id", "input", "label"]
-    assert prepared(project(time=None)).target.tested_from is None
+    assert prepared(project(time=None)).tested_from is None
 
 
 def test_a_row_without_a_time_is_refused_with_its_place(project):
@@ -139,7 +125,7 @@ def test_a_row_without_a_time_is_refused_with_its_place(project):
 
 
 def test_a_kept_column_of_something_else_is_no_time(project):
-    add(project(keep=["text"]))
+    add("diary.csv", project(keep=["text"]))
     with pytest.raises(
         DataError, match=r"diary/v1: data.columns.time: expected numbers or dates .* in column 'text', found 'entry"
     ):

@@ -53,7 +53,7 @@ def assign_splits(
     groups = frame[GROUP].tolist() if GROUP in frame else None
     is_declared = TEST in splits
     if groups is not None and is_declared:
-        check_declared(splits, groups, learned=(TRAIN,), test=TEST)
+        check_declared(splits, groups, train=TRAIN, test=TEST)
     if not is_declared and test_fraction is not None:
         inputs = [normal_input(value) for value in frame["input"]]
         if TIME in frame:
@@ -101,10 +101,10 @@ def _hold_out_groups(
 ) -> None:
     bound = bound_rows(groups, inputs)
     rows = [row for row, split in enumerate(splits) if split == TRAIN]
+    places = hash_order([groups[row] for row in rows], seed=seed)
     held = hold_out_groups(
-        [labels[row] for row in rows], [int(bound[row]) for row in rows], groups=[groups[row] for row in rows],
-        test_fraction=test_fraction, seed=seed,
-    )  # fmt: skip
+        [labels[row] for row in rows], [int(bound[row]) for row in rows], places=places, test_fraction=test_fraction
+    )
     for row, is_held in zip(rows, held, strict=True):
         if is_held:
             splits[row] = TEST

@@ -21,7 +21,7 @@ from rootstock.params import BackboneParams, DataParams, FineTuningParams
 from rootstock.part import EPOCHS, Fitted, Rows, Start
 from rootstock.peak_memory import peak_mib
 from rootstock.records import Curve, PreparedData, TrainedModel, TunedBackbone
-from rootstock.rows import EncoderSource, group_names
+from rootstock.rows import EncoderSource, groups_of
 
 
 def finetune(
@@ -57,7 +57,7 @@ def finetune(
     pooling = read_card(Path(parent.path)).pooling if parent else backbone.pooling
     saved = save_model(
         folder / "model", fitted, labels=prepared.target.labels, modality=data.modality, name=prepared.target.name,
-        inputs=rows.inputs, groups=group_names(prepared.target, "train"), lineage=Lineage(tuned.backbone, pooling, parent),
+        inputs=rows.inputs, groups=groups_of(prepared.target, "train"), lineage=Lineage(tuned.backbone, pooling, parent),
         temperature=best.temperature,
     )  # fmt: skip
     forget(starts.keep.folder)

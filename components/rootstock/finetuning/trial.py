@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,8 @@ def try_candidate(course: Course, candidate: Candidate, source: SourceData, *, e
     fitted = method.fit(Start(encoder.load, len(source.labels), None), sample, heldout=None, setting=None, seed=course.seed)
     target: Rows = encoder.rows(course.target, "train")
     if fitted.encoder is not None:
-        target = replace(target, features=fitted.encoder.embed(target.inputs, f"embedding {course.target.name}"))
+        features = fitted.encoder.embed(target.inputs, f"embedding {course.target.name}")
+        target = Rows(target.inputs, target.labels, features, groups=target.groups)
     wanted = [candidate.matched_labels.get(label, label) for label in course.target.labels]
     losses, correct = _measure(course, target, prior=match_classes(fitted.head, source.labels, wanted))
     passes = len(sample.labels) * max(1, len(fitted.losses))
