@@ -14,6 +14,7 @@ from rootstock.groups import (
     group_names,
     group_numbers,
     grouped_folds,
+    one_row_of_each,
     with_their_group,
 )
 from rootstock.paired import mcnemar_exact, pair_of
@@ -52,6 +53,18 @@ def test_rows_of_a_group_that_has_one_of_them() -> None:
     rows = np.array([True, False, False])
     assert with_their_group(rows, np.array([4, 4, 5])).tolist() == [True, True, False]
     assert with_their_group(rows, None) is rows
+
+
+def test_one_row_of_each_group_is_drawn_the_same_whatever_the_others() -> None:
+    groups = [f"patient {n % 30}" for n in range(300)]
+    drawn = one_row_of_each(groups)
+    assert sorted(groups[row] for row in drawn) == sorted(set(groups))
+    assert drawn == sorted(drawn)
+    assert len({row // 30 for row in drawn}) > 5
+    others = [row for row, group in enumerate(groups) if group != "patient 7"]
+    left = one_row_of_each([groups[row] for row in others])
+    assert [others[row] for row in left] == [row for row in drawn if groups[row] != "patient 7"]
+    assert one_row_of_each([]) == []
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -6,10 +6,12 @@ tell less than as many rows of different groups would.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rootstock.errors import DataError
+from rootstock.files import sha256_of_json
 from rootstock.records import GROUP
 
 if TYPE_CHECKING:
@@ -56,6 +58,14 @@ def with_their_group(rows: NDArray[np.bool_], groups: NDArray[np.int64] | None) 
     import numpy as np
 
     return rows if groups is None else np.isin(groups, groups[rows])
+
+
+def one_row_of_each(groups: Sequence[str]) -> list[int]:
+    """Indices, ascending, of one of the n rows of each group: by the hash of its name, and not always its first or newest."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for row, group in enumerate(groups):
+        members[group].append(row)
+    return sorted(rows[int(sha256_of_json(["one of", group])[:12], 16) % len(rows)] for group, rows in members.items())
 
 
 def fewest_groups(labels: NDArray[np.int64], groups: NDArray[np.int64] | None) -> int:

@@ -17,17 +17,20 @@ from rootstock.data.rows import content_ids, input_key
 from rootstock.data.split import TEST
 from rootstock.errors import DataError, ParamsError
 from rootstock.files import storage_errors, write_file
+from rootstock.groups import group_names
 from rootstock.labelling.choose_rows import ChosenRows, check_pool, choose_rows, different_rows, kept_for_chance, sheet_of
 from rootstock.monitoring.prediction_log import PredictionLog
 from rootstock.part import Pool
 from rootstock.pictures import ending_of
-from rootstock.records import GROUP
+from rootstock.records import GROUP, KEPT, kept_columns
 from rootstock.table import image_in, read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
     from rootstock.classifier import Prediction
     from rootstock.params import DataParams, Params
     from rootstock.records import DatasetRevision
@@ -37,7 +40,7 @@ ATTEMPTS = 5
 
 
 def rows_without_label(params: Params, batch: str | None) -> pd.DataFrame:
-    """Columns ``id``, ``input`` and ``is_tested`` of rows that could be labelled, each input once.
+    """Columns ``id``, ``input``, ``is_tested`` and ``keep:COLUMN`` of rows that could be labelled, each input once.
 
     They are the target's own rows without a label and all that the model was asked; with ``batch`` only what it was asked under
     that name. Inputs that have a label in the newest version of the target are left out. ``is_tested`` says of which the group is
@@ -46,21 +49,30 @@ def rows_without_label(params: Params, batch: str | None) -> pd.DataFrame:
     import pandas as pd
 
     revision, frame = _newest(params)
-    logged = PredictionLog.of(params.workspace, params.registration.model).read_inputs(batch)
+    logged = PredictionLog.of(params.workspace, params.registration.model).read_asked(batch)
     own = frame[frame["label"] == ""] if batch is None else frame[:0]
-    is_tested = [*own["id"].isin(_in_tested_groups(params, revision)), *[False] * len(logged)]
-    rows = pd.DataFrame({"id": [*own["id"], *content_ids(logged)], "input": [*own["input"], *logged], "is_tested": is_tested})
+    kept = kept_columns(frame)
+    found = (
+        pd.concat([own, logged.assign(id=content_ids(logged["input"]))], ignore_index=True)
+        .reindex(columns=["id", "input", *kept])
+        .fillna(dict.fromkeys(kept, ""))
+    )
+    rows = found.assign(is_tested=_is_tested(found, params, revision))
     labelled = frozenset(map(input_key, frame.loc[frame["label"] != "", "input"]))
     return rows.iloc[different_rows([input_key(value) for value in rows["input"]], labelled=labelled)].reset_index(drop=True)
 
 
-def _in_tested_groups(params: Params, revision: DatasetRevision) -> set[str]:
-    """Ids of all rows of groups that are tested on; none where rows have no groups."""
-    if params.data.columns.group is None:
-        return set()
-    rows, splits = split_target(Path(params.data.registry), revision, data=params.data, seed=params.seed)
-    tested = set(rows[GROUP][[split == TEST for split in splits]])
-    return set(rows["id"][rows[GROUP].isin(tested)])
+def _is_tested(rows: pd.DataFrame, params: Params, revision: DatasetRevision) -> NDArray[np.bool_]:
+    """(n,) rows of groups that are tested on; none where rows have no groups."""
+    import numpy as np
+
+    column = params.data.columns.group
+    if column is None:
+        return np.zeros(len(rows), dtype=bool)
+    known, splits = split_target(Path(params.data.registry), revision, data=params.data, seed=params.seed)
+    tested = set(known[GROUP][[split == TEST for split in splits]])
+    groups = group_names(rows[f"{KEPT}{column}"].tolist(), rows["id"].tolist())
+    return np.array([group in tested for group in groups], dtype=bool)
 
 
 def ask_for_labels(

@@ -121,8 +121,10 @@ def _watch(
     if batch is None and (ahead := log.dated_after(version, now)):
         named = ", ".join(ahead[:3]) + (f" and {len(ahead) - 3} more" if len(ahead) > 3 else "")
         say(f"  {'watch':<10} left out, as dated after now: batch {named}; set the clock of the machine that predicted it")
-    if batch is None and (found := log.count(version, until=now)) < params.monitoring.window_rows:
-        say(f"  {'watch':<10} {found} predictions of version {version} so far, a window has {params.monitoring.window_rows}")
+    wanted, group = params.monitoring.window_rows, params.data.columns.group
+    if batch is None and (found := log.count(version, enough=wanted, until=now, group=group)) < wanted:
+        what = "predictions" if group is None else f"different {group} among the predictions"
+        say(f"  {'watch':<10} {found} {what} of version {version} so far, a window has {wanted}")
         return None
     if incumbent.model is None:
         raise TypeError("there is no champion to watch")
@@ -142,7 +144,8 @@ def _watch(
         )
         report.save(folder)
     drifted = [result.view for result in report.results if result.drifted]
-    say(f"  {'watch':<10} {report.window}: {'drift in ' + ', '.join(drifted) if drifted else 'no drift'}, {report.rows} rows")
+    rows = f"{report.rows} rows" + (f", one of each {group} among {report.drawn_from}" if report.drawn_from is not None else "")
+    say(f"  {'watch':<10} {report.window}: {'drift in ' + ', '.join(drifted) if drifted else 'no drift'}, {rows}")
     return report
 
 

@@ -1,8 +1,9 @@
 """What a workspace may lose: results that no decision names and that can be made again, and what killed commands left.
 
-Kept for good are the journal, the runs' documents and reports, the registry and its models, the prediction log, monitoring and its
-references; and of the stages' results those that the journal names (``rootstock verify`` hashes them), those of every version that
-bears an alias, and those of runs that are young. ``rootstock reproduce`` needs none of them.
+And the pages that Evidently drew of windows in which nothing was found, 6 MB a look; the figures of every look are kept. Kept for
+good are the journal, the runs' documents and reports, the registry and its models, the prediction log, what monitoring found and
+its references; and of the stages' results those that the journal names (``rootstock verify`` hashes them), those of every version
+with an alias, and those of young runs. ``rootstock reproduce`` needs none of them.
 """
 
 from __future__ import annotations
@@ -15,19 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rootstock.errors import DataError
 from rootstock.files import storage_errors
 from rootstock.journal import read_journal
+from rootstock.monitoring.evidently_report import HTML_FILE
 from rootstock.params import Params
-from rootstock.records import load_json
+from rootstock.records import RECORD_FILE, load_json
 from rootstock.registration import mlflow_registry as registry
 
 from rootstock_flows.lock import only_run
 
 #: Folders of which every entry can be made again from the data.
 CACHES = ("features", "scores", "halving", "checkpoints", "reproduce", "processes", "jobs")
-STAGES = "stages"
+STAGES, MONITORING = "stages", "monitoring"
 #: Where a command that was killed may have left what it wrote under a temporary name; the data registry is git's and DVC's own.
-WRITTEN_TO = (STAGES, "runs", "predictions", "references", "monitoring", "rankings")
+WRITTEN_TO = (STAGES, "runs", "predictions", "references", MONITORING, "rankings")
 LEFT = re.compile(r"\.[^/]+\.[a-z0-9_]{8}(\.[a-z]+)?|tmp[a-z0-9_]{8}")
 NAMED = re.compile(r"stages/([^/\"\s]+)/([^/\"\s]+)")
 SECONDS_A_DAY = 86_400.0
@@ -69,7 +72,7 @@ def prunable(params: Params, *, before: float) -> Iterator[Prunable]:
     written = (workspace.glob("*"), *(workspace.glob(f"{name}/**/*") for name in WRITTEN_TO))
     left = (path for paths in written for path in sorted(paths) if LEFT.fullmatch(path.name))
     found: list[Path] = []
-    for path in (*stages, *cached, *left):
+    for path in (*stages, *cached, *left, *_quiet_pages(workspace)):
         files = [each for each in (path, *path.rglob("*")) if each.is_file() and not each.is_symlink()]
         used = max([path.stat().st_mtime, *(max(each.stat().st_atime, each.stat().st_mtime) for each in files)])
         if used < before and not any(path.is_relative_to(above) for above in found):
@@ -90,6 +93,21 @@ def _needed(params: Params, *, before: float) -> set[tuple[str, ...]]:
             texts.append(path.read_text(encoding="utf-8"))
             texts.append(f"{STAGES}/register/{path.parent.name}")
     return {named for text in texts for named in NAMED.findall(text)}
+
+
+def _quiet_pages(workspace: Path) -> Iterator[Path]:
+    """Evidently's page of each look that found no drift, and its copy in the Evidently workspace."""
+    loud: set[str] = set()
+    for page in sorted(workspace.glob(f"{MONITORING}/*/*/{HTML_FILE}")):
+        report = load_json(page.with_name(RECORD_FILE)) if page.with_name(RECORD_FILE).is_file() else {}
+        if report.get("drifted", True):  # also one that has not been written down yet
+            loud.add(str(report.get("window")))
+        else:
+            yield page
+    for copy in sorted(workspace.glob("evidently/*/snapshots/*.json")):
+        with contextlib.suppress(DataError):
+            if load_json(copy).get("name") not in loud:
+                yield copy
 
 
 def _documents(workspace: Path) -> dict[Path, dict[str, Any]]:

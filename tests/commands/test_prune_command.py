@@ -96,6 +96,27 @@ def test_what_a_killed_command_left_is_removed_and_the_data_registry_is_left_alo
     assert all(other.exists() for other in others)
 
 
+def write_look(write: Callable[..., Path], name: str, *, drifted: bool, days: float) -> None:
+    """What a look leaves, and its copy in the Evidently workspace."""
+    look = f"monitoring/news/{name}"
+    write(f"{look}/evidently.html", days=days)
+    write(f"{look}/evidently.json", days=days)
+    write(f"{look}/decision/record.json", days=days, text="{}")
+    write(f"{look}/record.json", days=days, text=json.dumps({"window": f"window of {name}", "drifted": drifted}))
+    write(f"evidently/0-1/snapshots/{name}.json", days=days, text=json.dumps({"name": f"window of {name}", "widgets": []}))
+
+
+def test_pages_of_looks_that_found_nothing_are_removed_and_what_they_say_is_kept(write):
+    for name, drifted, days in (("quiet", False, 40), ("young", False, 3), ("drift", True, 400)):
+        write_look(write, name, drifted=drifted, days=days)
+    write("evidently/0-1/metadata.json", days=400)
+    write("evidently/0-1/snapshots/broken.json", days=400, text="{")
+    write("monitoring/news/cut-short/evidently.html", days=400)
+    assert removed() == {"monitoring/news/quiet/evidently.html", "evidently/0-1/snapshots/quiet.json"}
+    assert (WORKSPACE / "monitoring/news/quiet/record.json").exists()
+    assert (WORKSPACE / "monitoring/news/quiet/evidently.json").exists()
+
+
 def test_a_dry_run_only_tells(write):
     old = write("stages/tune/old/record.json", days=40)
     assert removed("--dry-run") == {"stages/tune/old"}

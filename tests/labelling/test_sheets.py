@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from rootstock.data.prepare import split_target
 from rootstock.data.rows import input_key, make_frame
 from rootstock.errors import BusyError, DataError, InputError, ParamsError
 from rootstock.labelling.choose_rows import kept_for_chance
+from rootstock.monitoring.prediction_log import PredictionLog
+from rootstock.monitoring.scored_rows import scored_rows
 from rootstock.params import Params, load_params
 from rootstock_flows.commands.label import command
 from rootstock_flows.labelling import ask_for_labels, rows_without_label, take_labels
@@ -240,22 +243,62 @@ def test_without_a_model_there_is_nobody_to_choose(texts):
     assert not SHEET.exists()
 
 
-def test_no_row_of_a_group_that_is_tested_on_is_chosen_to_learn_from(tmp_path, monkeypatch):
-    """Of ten customers with ten labelled rows and ten without a label, three are tested on."""
+@pytest.fixture
+def customers(tmp_path, monkeypatch) -> Params:
+    """Ten customers with ten labelled rows and ten without a label; three of them are tested on."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     settings = ("data.target=goods", "data.registry=registry", "data.columns.group=customer", "data.test_fraction=0.3")
     params = load_params(tmp_path / "params.yaml", (*settings, "data.labelled_rows_per_class=null"))
-    customers = [f"c{n // 20}" for n in range(200)]
+    names = [f"c{n // 20}" for n in range(200)]
     labels = ["ab"[n % 2] if n % 20 < 10 else "" for n in range(200)]
     splits = ["" if label else "unlabelled" for label in labels]
-    frame = make_frame([f"text {n}" for n in range(200)], labels, splits=splits, kept={"customer": customers})
+    frame = make_frame([f"text {n}" for n in range(200)], labels, splits=splits, kept={"customer": names})
     registry.add(Path("registry"), "goods", frame, card=make_card(frame, modality="text", origin="made up"))
-    rows, sides = split_target(Path("registry"), registry.resolve(Path("registry"), "goods", "latest"), data=params.data, seed=0)
-    tested = set(rows["group"][[side == "test" for side in sides]])
+    return params
+
+
+def who_is_tested_on(params: Params) -> tuple[pd.DataFrame, set[str]]:
+    """The rows of the newest version, and who is tested on."""
+    revision = registry.resolve(Path("registry"), "goods", "latest")
+    rows, sides = split_target(Path("registry"), revision, data=params.data, seed=0)
+    return rows, set(rows["group"][[side == "test" for side in sides]])
+
+
+def log_questions(params: Params, names: list[str]) -> None:
+    """As if the model had been asked one question by each customer."""
+    rows = scored_rows(
+        [str(n) for n in range(len(names))], [f"question {n}" for n in range(len(names))], ("a", "b"),
+        unsure_of_last(names),
+    ).assign(**{"keep:customer": names})  # fmt: skip
+    log = PredictionLog.of(params.workspace, params.registration.model)
+    log.append(rows, version="1", batch="monday", now=datetime(2026, 3, 1, tzinfo=UTC))
+
+
+def test_no_row_of_a_group_that_is_tested_on_is_chosen_to_learn_from(customers):
+    rows, tested = who_is_tested_on(customers)
     assert len(tested) == 3
-    ask_for_labels(params, SHEET, rows=40, sample=20, batch=None, predict=unsure_of_last)
+    ask_for_labels(customers, SHEET, rows=40, sample=20, batch=None, predict=unsure_of_last)
     asked = pd.read_csv(SHEET, dtype=str).merge(rows[["id", "group"]].astype(str), on="id")
     assert len(asked) == 60
     assert not set(asked.loc[asked["split"] == "chosen", "group"]) & tested
     assert set(asked.loc[asked["split"] == "sample", "group"]) & tested
+
+
+def test_of_what_the_model_was_asked_none_of_a_tested_group_is_chosen_and_all_keep_their_group(customers):
+    _, tested = who_is_tested_on(customers)
+    names = [f"c{n % 12}" for n in range(240)]
+    log_questions(customers, names)
+    ask_for_labels(customers, SHEET, rows=60, sample=30, batch="monday", predict=unsure_of_last)
+    sheet = fill_in()
+    of_customer = {f"question {n}": name for n, name in enumerate(names)}
+    assert sheet["keep:customer"].tolist() == sheet["input"].map(of_customer).tolist()
+    assert not set(sheet.loc[sheet["split"] == "chosen", "keep:customer"]) & tested
+    _, added = take_labels(customers, SHEET, new_labels=False)
+    assert added.added == 90
+    rows = newest()
+    questions = rows[rows["input"].str.startswith("question")]
+    assert questions["keep:customer"].tolist() == questions["input"].map(of_customer).tolist()
+    rows, tested = who_is_tested_on(customers)
+    _, sides = split_target(Path("registry"), registry.resolve(Path("registry"), "goods", "latest"), data=customers.data, seed=0)
+    assert not set(rows["group"][[side == "train" for side in sides]]) & tested

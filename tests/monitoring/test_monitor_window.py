@@ -55,13 +55,13 @@ def look(
         scored = scored_rows([str(i) for i in range(60)], asked, classifier.labels, classifier.predict(asked))
         log.append(scored, version="3", batch=name, now=NOW)
 
-    def run(batch: str | None, version: str = "3") -> DriftReport:
+    def run(batch: str | None, version: str = "3", data: DataParams = data_params) -> DriftReport:
         return monitor.monitor_window(
             PreparedData(target=target, sources=(), unusable_sources={}),
             model_folder=Path("model"),
             version=version,
             batch=batch,
-            data=data_params,
+            data=data,
             registration=RegistrationParams(model="docs", experiment="docs", approval="automatic", lease_seconds=60),
             monitoring=monitoring(floor=0.1, permutations=500),
             seed=0,
@@ -89,3 +89,23 @@ def test_the_same_look_twice_gives_the_same_results(look: Callable[..., DriftRep
 def test_a_version_without_predictions_is_told(look: Callable[..., DriftReport]) -> None:
     with pytest.raises(DataError, match=r"at least 40 rows .* version 4, found 0"):
         look(None, version="4")
+
+
+def test_customers_who_ask_again_and_again_are_no_drift(
+    tmp_path: Path, look: Callable[..., DriftReport], data_params: DataParams
+) -> None:
+    """Each of 60 customers writes texts of a length of its own; in the window, ten of them ask 19 times as often."""
+    rng = np.random.default_rng(4)
+    lengths = rng.integers(1, 9, size=60)
+    lengths[50:] = 8
+    names = np.repeat(np.arange(60), [1] * 50 + [19] * 10)
+    asked = ["word " * int(lengths[name]) + str(n) for n, name in enumerate(names)]
+    ids, log = [str(n) for n in range(len(asked))], PredictionLog.of(".rootstock", "docs")
+    classifier = Classifier.load(tmp_path)
+    rows = scored_rows(ids, asked, classifier.labels, classifier.predict(asked))
+    log.append(rows.assign(**{"keep:customer": [f"c{name}" for name in names]}), version="3", batch="often", now=NOW)
+    assert look("often").drifted
+    columns = data_params.columns.model_copy(update={"group": "customer"})
+    grouped = look("often", data=data_params.model_copy(update={"columns": columns}))
+    assert not grouped.drifted
+    assert (grouped.rows, grouped.drawn_from) == (40, 240)

@@ -203,3 +203,31 @@ def test_an_input_with_a_long_name_is_logged_under_the_start_of_it(ask: Callable
     done = ask(f"{name}.csv", "out.csv")
     assert done.batch == name[:120]
     assert Path(done.log).is_file()
+
+
+def of_group(data: DataParams, **columns: Any) -> DataParams:
+    return data.model_copy(update={"columns": data.columns.model_copy(update=columns)})
+
+
+def test_what_is_kept_with_rows_goes_into_the_log_and_not_into_the_answers(
+    ask: Callable[..., PredictedFile], data_params: DataParams
+) -> None:
+    data = of_group(data_params, group="patient", time="day", keep=("ward", "tariff"))
+    Path("in.csv").write_text("text,patient,day,ward\none text,7.0,2026-01-31, a \nanother,,,b\n")
+    done = ask("in.csv", "out.csv", data)
+    logged = read_table(Path(done.log))
+    assert {name: list(logged[name]) for name in logged if name.startswith("keep:")} == {
+        "keep:patient": ["7.0", ""], "keep:day": ["2026-01-31", ""], "keep:ward": ["a", "b"],
+    }  # fmt: skip
+    assert list(read_table(Path("out.csv")).columns) == ["id", "input", "predicted", *(f"probability:{label}" for label in LABELS)]
+
+
+def test_rows_whose_groups_nobody_tells_are_refused_before_anything_is_asked(
+    ask: Callable[..., PredictedFile], data_params: DataParams, classifier: Any
+) -> None:
+    Path("in.csv").write_text("text,ward\none text,a\n")
+    with pytest.raises(
+        DataError, match=r"in.csv: expected the group column 'patient' .*, found text, ward; add it, with blank cells"
+    ):
+        ask("in.csv", "out.csv", of_group(data_params, group="patient"))
+    assert classifier.asked == 0

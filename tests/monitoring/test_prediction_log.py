@@ -21,6 +21,10 @@ def log(tmp_path: Path) -> PredictionLog:
     return PredictionLog.of(str(tmp_path), "docs")
 
 
+def of_customers(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    return rows.assign(**{"keep:customer": names})
+
+
 def batch(first: int, rows: int) -> pd.DataFrame:
     inputs = [f"text {i}" for i in range(first, first + rows)]
     noise = np.random.default_rng(first)
@@ -139,14 +143,14 @@ def test_all_that_was_asked_is_read_whatever_version_answered(log: PredictionLog
     log.append(batch(20, 3), version="3", batch="later", now=NOON + timedelta(hours=1))
     log.append(batch(0, 2), version="3", batch="earlier", now=NOON)
     log.append(batch(0, 2), version="2", batch="earlier", now=NOON)
-    assert log.read_inputs() == ["text 0", "text 1", "text 0", "text 1", "text 20", "text 21", "text 22"]
-    assert log.read_inputs("later") == ["text 20", "text 21", "text 22"]
+    assert list(log.read_asked()["input"]) == ["text 0", "text 1", "text 0", "text 1", "text 20", "text 21", "text 22"]
+    assert list(log.read_asked("later")["input"]) == ["text 20", "text 21", "text 22"]
     with pytest.raises(DataError, match="expected batch 'never', found: earlier, later"):
-        log.read_inputs("never")
+        log.read_asked("never")
 
 
 def test_nothing_was_asked_of_a_model_without_a_log(log: PredictionLog) -> None:
-    assert log.read_inputs() == []
+    assert log.read_asked().empty
 
 
 def test_a_batch_name_is_refused_where_it_is_longer_than_a_file_name_takes(log: PredictionLog) -> None:
@@ -179,3 +183,54 @@ def test_a_file_of_another_version_that_lacks_a_column_is_named_with_it(log: Pre
     pd.read_parquet(path).drop(columns=column).to_parquet(path)
     with pytest.raises(DataError, match=rf"{path.name}: expected the columns .*, found no {column}; .* move it away"):
         log.read_window(version="3", rows=10)
+
+
+def test_a_window_has_one_row_of_each_customer_and_goes_back_to_the_last_so_many_of_them(log: PredictionLog) -> None:
+    log.append(of_customers(batch(0, 10), list("abcdefghij")), version="3", batch="monday", now=NOON)
+    log.append(of_customers(batch(20, 10), list("xxxxxyyyyz")), version="3", batch="tuesday", now=NOON + timedelta(hours=1))
+    window = log.read_window(version="3", rows=5, group="customer")
+    assert list(window.rows["keep:customer"]) == ["i", "j", "x", "y", "z"]
+    assert window.drawn_from == 12
+    assert len(log.read_window(version="3", rows=5).rows["keep:customer"].unique()) == 2
+    assert list(log.read_window(version="3", rows=3, batch="tuesday", group="customer").rows["keep:customer"]) == ["x", "y", "z"]
+
+
+def test_which_row_of_a_customer_is_drawn_hangs_on_no_other_and_is_not_always_the_newest(log: PredictionLog) -> None:
+    names = [f"customer {n}" for n in range(40) for _ in range(4)]
+    log.append(of_customers(batch(0, 160), names), version="3", batch="monday", now=NOON)
+    places = log.read_window(version="3", rows=40, group="customer").rows["id"].astype(int)
+    assert set(places % 4) == {0, 1, 2, 3}
+    newer = log.read_window(version="3", rows=20, group="customer").rows["id"].astype(int)
+    assert list(newer[1:]) == list(places[21:])  # of the first customer of the window, the rows before it are not seen
+
+
+def test_rows_without_a_customer_stand_alone_also_those_that_were_logged_before_there_was_the_column(log: PredictionLog) -> None:
+    log.append(batch(0, 4), version="3", batch="before", now=NOON)
+    log.append(of_customers(batch(20, 6), ["", "a", "", "a", "a", "b"]), version="3", batch="after", now=NOON + timedelta(hours=1))
+    assert log.count("3", group="customer") == 8
+    assert len(log.read_window(version="3", rows=8, group="customer").rows) == 8
+    asked = log.read_asked()
+    assert list(asked["keep:customer"]) == ["", "", "", "", "", "a", "", "a", "a", "b"]
+
+
+def test_too_few_customers_are_told_as_such_and_counted_no_further_than_needed(
+    log: PredictionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for hour in range(3):
+        rows = of_customers(batch(20 * hour, 12), ["a", "b", "c"] * 4)
+        log.append(rows, version="3", batch=f"hour-{hour}", now=NOON + timedelta(hours=hour))
+    with pytest.raises(
+        DataError, match=r"at least 4 rows of different customer \(monitoring.window_rows\) .* found 3; predict more"
+    ):
+        log.read_window(version="3", rows=4, group="customer")
+    read = []
+    real = pq.read_metadata
+    monkeypatch.setattr(pq, "read_metadata", lambda path: read.append(path) or real(path))
+    assert log.count("3", group="customer", enough=3) == 3
+    assert len(read) == 1
+
+
+def test_the_same_rows_of_other_customers_are_another_batch(log: PredictionLog) -> None:
+    for name in ("a", "b", "a"):
+        log.append(of_customers(batch(0, 4), [name] * 4), version="3", batch="monday", now=NOON)
+    assert log.count("3") == 8

@@ -34,6 +34,37 @@ def dataset(tmp_path: Path) -> Splits:
     return make
 
 
+def of_patients(target: Dataset, **patients: Sequence[str]) -> Dataset:
+    """The same rows, each of a patient."""
+    files, groups = {}, {}
+    for split, names in patients.items():
+        path = Path(target.splits[split].path)
+        pd.read_parquet(path).assign(group=list(names)).to_parquet(path)
+        files[split] = RowsFile(path=path.as_posix(), sha256=sha256_of(path), rows=len(names))
+        groups[split] = len(set(names))
+    return target.model_copy(update={"splits": files, "groups": groups})
+
+
+def test_of_each_patient_one_row_is_taken_and_none_of_those_that_were_learned_from(dataset: Splits) -> None:
+    target = of_patients(
+        dataset(train=["high"] * 20, test=["high"] * 40, unused=[""] * 30),
+        train=["ann", "bob"] * 10, test=[f"p{n // 4}" for n in range(40)],
+        unused=["ann"] * 10 + ["p3"] * 10 + [f"q{n}" for n in range(10)],
+    )  # fmt: skip
+    found = reference_rows(target, rows=100, seed=0)
+    assert len(found) == 20
+    places = found["id"].str.split("-", expand=True)
+    tested = places[places[0] == "test"][1].astype(int)
+    assert sorted(tested // 4) == list(range(10))
+    assert set(places[places[0] == "unused"][1].astype(int)) == set(range(20, 30))
+
+
+def test_too_few_patients_are_told_as_such(dataset: Splits) -> None:
+    target = of_patients(dataset(train=["high"] * 9, test=["high"] * 30), train=["ann"] * 9, test=["bob", "cid"] * 15)
+    with pytest.raises(DataError, match="at least 10 rows of different groups that were not trained on, found 2"):
+        reference_rows(target, rows=100, seed=0)
+
+
 def test_rows_that_were_trained_on_are_never_taken(dataset: Splits) -> None:
     target = dataset(train=["high"] * 50, test=["high"] * 20, unused=["high"] * 20)
     found = reference_rows(target, rows=100, seed=0)

@@ -12,7 +12,7 @@ from rootstock.data.read import as_text
 from rootstock.data.rows import content_ids, input_key, make_frame
 from rootstock.errors import DataError, unknown_name
 from rootstock.normal_form import composed, normal_text
-from rootstock.records import CHOSEN, KEPT, SAMPLE, Value
+from rootstock.records import CHOSEN, KEPT, SAMPLE, Value, kept_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,25 +46,28 @@ class _Entry:
     split: str
     place: str
     """where it stands, for messages"""
+    kept: dict[str, str]
+    """what the sheet says of further columns"""
 
 
 def add_labels(
     frame: pd.DataFrame, sheet: pd.DataFrame, *, where: Path, read_input: Callable[[Any, str], str | bytes], new_labels: bool
 ) -> tuple[pd.DataFrame, AddedLabels]:
-    """The canonical ``frame`` with the labels of a ``sheet`` of columns ``id``, ``input``, ``label`` and ``split``.
+    """The canonical ``frame`` with the labels of a ``sheet`` of columns ``id``, ``input``, ``label``, ``split``, ``keep:COLUMN``.
 
-    A row of the sheet is the one of the dataset with its id, else the one with its input, else a new one; where id and text are of
-    two rows, people read the text. ``read_input`` turns a cell of the sheet, and where it stands, into an input. Its split becomes
-    ``chosen``; or, for rows by chance, ``test`` where the dataset declares test rows, else what its labelled rows have. Blank
-    labels are passed over. Raises DataError for a missing column, an unknown split, an unknown label unless ``new_labels``, one in
-    two spellings, a text that is neither the one of its id nor another row's, and a row that bears another label already.
+    A row of the sheet is the one of the dataset with its id, else the one with its input, else a new one, with what the sheet says
+    of the columns that the dataset keeps; where id and text are of two rows, people read the text. ``read_input`` turns a cell of
+    the sheet, and where it stands, into an input. Its split becomes ``chosen``; or, for rows by chance, ``test`` where the dataset
+    declares test rows, else what its labelled rows have. Blank labels are passed over. Raises DataError for a missing column, an
+    unknown split, an unknown label unless ``new_labels``, one in two spellings, a text that is neither the one of its id nor
+    another row's, and a row that bears another label already.
     """
     rows: dict[str, Row] = {row["id"]: row for row in frame.to_dict("records")}
     names = {input_key(row["input"]): name for name, row in rows.items()}
     known = sorted({row["label"] for row in rows.values()} - {""})
     spelled = {normal_text(label): label for label in known}
     splits = {CHOSEN: CHOSEN, SAMPLE: _split_by_chance(set(frame["split"]))}
-    kept = [str(name) for name in frame.columns if str(name).startswith(KEPT)]
+    kept = kept_columns(frame)
     counts: Counter[str] = Counter()
     entries = [replace(entry, label=_label(entry, known, spelled, new_labels=new_labels)) for entry in _entries(sheet, where)]
     for entry in entries:
@@ -72,7 +75,9 @@ def add_labels(
         if name not in rows:
             content = read_input(entry.cell, entry.place)
             name = names.setdefault(input_key(content), _free_id(content, rows))
-        row = rows.setdefault(name, {"id": name, "input": content, "label": "", **dict.fromkeys(kept, "")})
+        row = rows.setdefault(
+            name, {"id": name, "input": content, "label": "", **{column: entry.kept.get(column, "") for column in kept}}
+        )
         if row["label"] not in ("", entry.label):
             raise DataError(
                 f"{entry.place}: expected a row without a label, found it labelled '{row['label']}' already and '{entry.label}' "
@@ -95,10 +100,12 @@ def _entries(sheet: pd.DataFrame, where: Path) -> Iterator[_Entry]:
             f"{where}: expected the columns {', '.join(COLUMNS)}, found no '{missing[0]}'; fill in the file that "
             "'rootstock label choose' wrote"
         )
-    for number, row in enumerate(sheet[list(COLUMNS)].to_dict("records"), start=1):
+    further = kept_columns(sheet)
+    for number, row in enumerate(sheet[[*COLUMNS, *further]].to_dict("records"), start=1):
         entry = _Entry(
-            as_text(row["id"]), row["input"], composed(as_text(row["label"])), as_text(row["split"]), f"{where}: row {number}"
-        )
+            as_text(row["id"]), row["input"], composed(as_text(row["label"])), as_text(row["split"]), f"{where}: row {number}",
+            {name: as_text(row[name]) for name in further},
+        )  # fmt: skip
         if entry.split not in (CHOSEN, SAMPLE):
             said = unknown_name("split", entry.split, (CHOSEN, SAMPLE))
             raise DataError(f"{entry.place} (id {entry.id}): {said}; leave this column as 'rootstock label choose' wrote it")

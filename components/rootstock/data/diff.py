@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rootstock.data import registry as data_registry
 from rootstock.data.rows import label_counts
 from rootstock.errors import DataError
-from rootstock.records import KEPT, DatasetRevision, Value
+from rootstock.records import KEPT, DatasetRevision, Value, kept_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +98,7 @@ def diff(registry: Path, a: str, b: str) -> Difference:
 
 
 def _kept_columns(rows: pd.DataFrame) -> tuple[str, ...]:
-    return tuple(sorted(str(name).removeprefix(KEPT) for name in rows.columns if str(name).startswith(KEPT)))
+    return tuple(sorted(name.removeprefix(KEPT) for name in kept_columns(rows)))
 
 
 def _kept_changes(before: pd.Series, after: pd.Series, column: str) -> Iterator[KeptChange]:

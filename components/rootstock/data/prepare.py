@@ -16,7 +16,19 @@ from rootstock.errors import DataError, unknown_name
 from rootstock.files import sha256_of, write_file
 from rootstock.groups import group_names
 from rootstock.params import DataParams
-from rootstock.records import CHOSEN, GROUP, KEPT, TIME, Contamination, Dataset, DatasetRevision, PreparedData, Resolution, RowsFile
+from rootstock.records import (
+    CHOSEN,
+    GROUP,
+    KEPT,
+    TIME,
+    Contamination,
+    Dataset,
+    DatasetRevision,
+    PreparedData,
+    Resolution,
+    RowsFile,
+    kept_columns,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,7 +163,7 @@ def _kept_columns(frame: pd.DataFrame, revision: DatasetRevision, keep: tuple[st
 
 
 def _kept_column(frame: pd.DataFrame, revision: DatasetRevision, name: str, *, key: str) -> str:
-    known = [str(column).removeprefix(KEPT) for column in frame.columns if str(column).startswith(KEPT)]
+    known = [column.removeprefix(KEPT) for column in kept_columns(frame)]
     if name not in known:
         raise DataError(
             f"{revision.revision}: data.columns.{key}: {unknown_name('kept column', name, known)}; it was added without it: "

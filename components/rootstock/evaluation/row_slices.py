@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rootstock.records import KEPT, SLICE
+from rootstock.records import KEPT, SLICE, kept_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +19,7 @@ def columns_of_slices(rows: pd.DataFrame, *, modality: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    kept = [str(name) for name in rows.columns if str(name).startswith(KEPT)]
-    found = {f"{SLICE}{name.removeprefix(KEPT)}": rows[name].fillna("").astype("str") for name in kept}
+    found = {f"{SLICE}{name.removeprefix(KEPT)}": rows[name].fillna("").astype("str") for name in kept_columns(rows)}
     if modality == "text" and LENGTH not in found and (lengths := length_slices(rows["input"])) is not None:
         found[LENGTH] = lengths
     return pd.DataFrame(found, index=rows.index)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rootstock.errors import DataError
 from rootstock.files import sha256_of_json
 from rootstock.part import Pool, QueryStrategy
-from rootstock.records import CHOSEN, SAMPLE, Value
+from rootstock.records import CHOSEN, SAMPLE, Value, kept_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,10 +120,11 @@ def choose_rows(
 def sheet_of(rows: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     """What people fill in, from rows with ``id`` and ``input``: those, an empty ``label``, and ``split``, in the order of ids.
 
-    The model's own answers are left out: people who see a guess tend to confirm it.
+    Columns that are kept with rows follow. The model's own answers are left out: people who see a guess tend to confirm it.
     """
     import numpy as np
 
-    taken = rows.iloc[np.concatenate([choice.chosen, choice.sample])][["id", "input"]]
+    taken = rows.iloc[np.concatenate([choice.chosen, choice.sample])]
     splits = [CHOSEN] * len(choice.chosen) + [SAMPLE] * len(choice.sample)
-    return taken.assign(label="", split=splits).sort_values("id", ignore_index=True)
+    filled = taken.assign(label="", split=splits).sort_values("id", ignore_index=True)
+    return filled[["id", "input", "label", "split", *kept_columns(taken)]]

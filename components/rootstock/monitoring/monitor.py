@@ -39,12 +39,14 @@ def monitor_window(
 ) -> DriftReport:
     """Compare a window of what ``version`` was asked with the target it was built on (``prepared``).
 
-    ``batch`` names a batch of the log; None takes the newest rows up to ``now``. Writes the Evidently page and figures into
-    ``folder``, keeps the reference under ``<workspace>/references`` and adds the run to ``<workspace>/evidently``.
+    ``batch`` names a batch of the log; None takes the newest rows up to ``now``. Where ``data.columns.group`` says which rows hang
+    together, one of each group is compared: the tests are for rows that are independent of each other. Writes the Evidently page
+    and figures into ``folder``, keeps the reference under ``<workspace>/references`` and adds the run to ``<workspace>/evidently``.
     Raises DataError when the log holds too few rows, ParamsError when a test has too few permutations.
     """
     log = PredictionLog.of(workspace, registration.model)
-    window = log.read_window(version=version, rows=monitoring.window_rows, batch=batch, until=now)
+    group = data.columns.group
+    window = log.read_window(version=version, rows=monitoring.window_rows, batch=batch, until=now, group=group)
     reference = champion_reference(
         lambda: Classifier.load(model_folder),
         prepared.target,
@@ -75,6 +77,7 @@ def monitor_window(
         version=version,
         window=window.name,
         rows=len(window.rows),
+        drawn_from=None if group is None else window.drawn_from,
         reference_rows=len(reference),
         results=results,
         drifted=any(result.drifted for result in results),

@@ -15,7 +15,7 @@ from rootstock.errors import DataError
 from rootstock.files import storage_errors, write_file
 from rootstock.monitoring.prediction_log import LONGEST_BATCH, PredictionLog
 from rootstock.monitoring.scored_rows import scored_rows
-from rootstock.records import Value
+from rootstock.records import KEPT, Value, kept_columns
 from rootstock.table import check_output, image_in, is_missing, read_image_folder, read_table, text_in, writing
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def predict_file(
     ``target`` holds ``id``, ``input`` (the text, or an image's content hash), ``predicted`` and a ``probability:LABEL`` for each
     label. ``load`` answers the model's version and the model; it is called once the input is known to be good.
     Rows are predicted and written part by part, and stand in ``target`` and in the log once all of them are.
-    An ``id`` column is taken from ``data.columns.id`` or, where there is none, counts rows from 1. No label is needed.
+    An ``id`` column is taken from ``data.columns.id`` or, where there is none, counts rows from 1. No label is needed. Of the
+    columns that are kept with rows those that are there go into the log; that of groups has to be there.
     Raises DataError for a target that cannot be written, a missing column, an empty, too long or unreadable input (which row),
     before anything is written.
     """
@@ -98,16 +99,17 @@ def _scored_in_parts(rows: pd.DataFrame, classifier: Classifier) -> Iterator[pd.
     for start in tqdm(starts, desc="parts", disable=True if len(starts) == 1 else None, leave=False, file=sys.stderr):
         part = rows.iloc[start : start + PART_ROWS]
         inputs = list(part["input"])
-        yield scored_rows(list(part["id"]), inputs, classifier.labels, classifier.predict(inputs))
+        kept = {name: list(part[name]) for name in kept_columns(part)}
+        yield scored_rows(list(part["id"]), inputs, classifier.labels, classifier.predict(inputs)).assign(**kept)
 
 
 def _shown(scored: pd.DataFrame, data: DataParams) -> pd.DataFrame:
-    shown = scored.drop(columns="embedding")
+    shown = scored.drop(columns=["embedding", *kept_columns(scored)])
     return shown.assign(input=[input_hash(value) for value in shown["input"]]) if data.modality.name == "image" else shown
 
 
 def read_inputs(source: Path, data: DataParams) -> pd.DataFrame:
-    """Columns ``id`` (text) and ``input`` of a file or folder of images, checked. Raises DataError naming the row."""
+    """Columns ``id`` (text), ``input``, ``keep:COLUMN`` of a file or folder of images, checked. Raises DataError naming the row."""
     import pandas as pd
 
     if source.is_dir():
@@ -132,7 +134,22 @@ def read_inputs(source: Path, data: DataParams) -> pd.DataFrame:
             inputs.append(_image(value, data.max_pixels) if data.modality.name == "image" else _text(value, data.max_characters))
         except ValueError as error:
             raise DataError(f"{source}: {error} in row {number} (id {name}), column '{column}'; mend or remove the row") from error
-    return pd.DataFrame({"id": ids, "input": inputs})
+    return pd.DataFrame({"id": ids, "input": inputs, **_kept(table, source, data)})
+
+
+def _kept(table: pd.DataFrame, source: Path, data: DataParams) -> dict[str, list[str]]:
+    """What is kept with rows, of the columns that the table has."""
+    group = data.columns.group
+    if group is not None and group not in table.columns:
+        raise DataError(
+            f"{source}: expected the group column '{group}' (data.columns.group), by which the watch tells which rows hang "
+            f"together, found {', '.join(map(str, table.columns))}; add it, with blank cells for rows that stand alone"
+        )
+    return {
+        f"{KEPT}{name}": [text_in(cell).strip() for cell in table[name].astype(object)]
+        for name in data.columns.kept
+        if name in table
+    }
 
 
 def _image(cell: Any, most_pixels: int | None) -> bytes:

@@ -5,7 +5,8 @@ One Parquet file a batch, written under a temporary name and renamed, never chan
     <workspace>/predictions/<model>/<version>/<UTC time>-<content hash>--<batch>.parquet
 
 A batch cut short leaves nothing, writers need no lock, and time order is name order. The same rows logged again under one batch
-name and version count once: a batch that is run again after a crash is no new evidence of drift.
+name and version count once: a batch that is run again after a crash is no new evidence of drift. What is kept with rows
+(``data.columns``) is kept here too, as ``keep:COLUMN``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import TYPE_CHECKING
 from rootstock.classifier import input_hash
 from rootstock.errors import DataError
 from rootstock.files import sha256_of_json, write_file
+from rootstock.groups import group_names, one_row_of_each
+from rootstock.records import KEPT, kept_columns
 from rootstock.table import writing
 
 if TYPE_CHECKING:
@@ -64,7 +67,8 @@ class PredictionLog:
             )
         if asked.empty:
             raise DataError(f"prediction log: expected rows in batch '{batch}', found none")
-        content = sha256_of_json([list(asked["id"]), [input_hash(value) for value in asked["input"]], version, batch])[:16]
+        kept = [list(asked[name]) for name in kept_columns(asked)]
+        content = sha256_of_json([list(asked["id"]), [input_hash(value) for value in asked["input"]], version, batch, *kept])[:16]
         for file in self._files(version):
             if file.content == content:
                 collections.deque(parts, maxlen=0)
@@ -80,11 +84,14 @@ class PredictionLog:
         write_file(path, write)
         return path
 
-    def read_window(self, *, version: str, rows: int, batch: str | None = None, until: datetime | None = None) -> PredictionWindow:
+    def read_window(
+        self, *, version: str, rows: int, batch: str | None = None, until: datetime | None = None, group: str | None = None
+    ) -> PredictionWindow:
         """The newest ``rows`` rows that this version answered, oldest first, or as many spread evenly over one named batch.
 
-        The newest are those up to ``until``: what a wrong clock dated into the future would stay the newest for as long.
-        Raises DataError if there are fewer: how many there are, and how many are needed.
+        The newest are those up to ``until``: what a wrong clock dated into the future would stay the newest for as long. Of rows
+        that have the same value in the kept column ``group`` one is drawn; the window then goes back to where it has rows of so
+        many groups. Raises DataError if there are fewer: how many there are, and how many are needed.
         """
         import pandas as pd
 
@@ -92,39 +99,51 @@ class PredictionLog:
         if batch is not None and not files:
             known = ", ".join(sorted({file.batch for file in self._files(version)})) or "none"
             raise DataError(f"prediction log {self.folder}: expected batch '{batch}' of version {version}, found: {known}")
-        files = files if batch is not None else _newest(files, rows)
-        counts = [_rows(file.path) for file in files]
-        found = sum(counts)
+        read = _newest(files, rows, group) if batch is None else [(file, _groups(file, group)) for file in files]
+        names = [name for _, groups in read for name in groups]
+        first = _start_of_newest(names, rows) if batch is None else 0
+        drawn = [first + row for row in one_row_of_each(names[first:])]
+        found = len(drawn)
         if found < rows:
             where = f"batch '{batch}'" if batch else f"the log of version {version}"
+            what = "rows (monitoring.window_rows)" if group is None else f"rows of different {group} (monitoring.window_rows)"
             raise DataError(
-                f"prediction log {self.folder}: expected at least {rows} rows (monitoring.window_rows) in {where}, found {found}; "
-                "predict more rows first, or lower monitoring.window_rows"
+                f"prediction log {self.folder}: expected at least {rows} {what} in {where}, found {found}; predict more rows "
+                "first, or lower monitoring.window_rows"
             )
         name = batch if batch is not None else f"v{version}-newest-{rows}-until-{files[-1].time}"
-        wanted = range(found - rows, found) if batch is None else [i * found // rows for i in range(rows)]
-        starts = itertools.accumulate(counts, initial=0)
+        wanted = drawn if batch is None else [drawn[i * found // rows] for i in range(rows)]
+        starts = itertools.accumulate((len(groups) for _, groups in read), initial=0)
         places = [
-            [row - start for row in wanted if start <= row < start + count] for start, count in zip(starts, counts, strict=False)
+            (file.path, [row - start for row in wanted if start <= row < start + len(groups)])
+            for (file, groups), start in zip(read, starts, strict=False)
         ]
-        parts = [_read(file.path, each) for file, each in zip(files, places, strict=True) if each]
-        return PredictionWindow(name, pd.concat(parts, ignore_index=True))
+        parts = [_read(path, each) for path, each in places if each]
+        return PredictionWindow(name, pd.concat(parts, ignore_index=True), len(names) - first)
 
-    def read_inputs(self, batch: str | None = None) -> list[str | bytes]:
+    def read_asked(self, batch: str | None = None) -> pd.DataFrame:
         """What all versions were asked, in the order of versions and time, repeats and all; ``batch`` takes those of one name.
 
-        Raises DataError for a batch that is not there.
+        Columns ``input``, and ``keep:COLUMN`` for each that some of the rows came with ("" where a row came without). Raises
+        DataError for a batch that is not there.
         """
+        import pandas as pd
+
         versions = sorted(path.name for path in self.folder.glob("*") if path.is_dir())
         files = [file for version in versions for file in self._files(version)]
         if batch is not None and not any(file.batch == batch for file in files):
             known = ", ".join(sorted({file.batch for file in files})) or "none"
             raise DataError(f"prediction log {self.folder}: expected batch '{batch}', found: {known}")
-        return [value for file in files if batch in (None, file.batch) for value in _read_inputs(file.path)]
+        parts = [_read_asked(file.path) for file in files if batch in (None, file.batch)]
+        asked = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"input": []})
+        return asked.fillna(dict.fromkeys(kept_columns(asked), ""))
 
-    def count(self, version: str, *, until: datetime | None = None) -> int:
-        """Rows that this version answered, up to ``until``; reads the files' footers only."""
-        return sum(_rows(file.path) for file in self._until(version, until))
+    def count(self, version: str, *, until: datetime | None = None, group: str | None = None, enough: int | None = None) -> int:
+        """Rows that this version answered, up to ``until``, or different values of the kept column ``group`` among them.
+
+        Files are read from the newest on, their footers or that column, until they hold ``enough``.
+        """
+        return len({name for _, groups in _newest(self._until(version, until), enough, group) for name in groups})
 
     def dated_after(self, version: str, now: datetime) -> tuple[str, ...]:
         """Batches of this version that a clock which is wrong has dated later than ``now``."""
@@ -149,6 +168,8 @@ class PredictionWindow:
 
     name: str
     rows: pd.DataFrame
+    drawn_from: int
+    """rows of the log; more than ``rows`` where they are drawn, one a group or evenly"""
 
 
 @dataclass(frozen=True)
@@ -164,16 +185,33 @@ def _stamp(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y%m%dT%H%M%S%f}Z"
 
 
-def _newest(files: Sequence[_LogFile], rows: int) -> list[_LogFile]:
-    """The last of the files that hold so many rows, or all."""
-    kept: list[_LogFile] = []
-    found = 0
+def _newest(files: Sequence[_LogFile], rows: int | None, group: str | None) -> list[tuple[_LogFile, list[str]]]:
+    """The last of the files that hold rows of so many groups, or all; with the group of each of their rows."""
+    kept: list[tuple[_LogFile, list[str]]] = []
+    seen: set[str] = set()
     for file in reversed(files):
-        if found >= rows:
+        if rows is not None and len(seen) >= rows:
             break
-        kept.insert(0, file)
-        found += _rows(file.path)
+        kept.insert(0, (file, _groups(file, group)))
+        seen.update(kept[0][1])
     return kept
+
+
+def _start_of_newest(names: Sequence[str], groups: int) -> int:
+    """From where on there are rows of so many groups; 0 where there are fewer."""
+    seen: set[str] = set()
+    for row in range(len(names) - 1, -1, -1):
+        seen.add(names[row])
+        if len(seen) == groups:
+            return row
+    return 0
+
+
+def _groups(file: _LogFile, column: str | None) -> list[str]:
+    """The group of each row; one of its own where ``column`` is None, or says nothing."""
+    alone = [f"{file.content} {row}" for row in range(_rows(file.path))]
+    values = None if column is None else _read_kept(file.path, column)
+    return alone if values is None else group_names(values, alone)
 
 
 def _rows(path: Path) -> int:
@@ -200,12 +238,23 @@ def _read(path: Path, wanted: Sequence[int]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _read_inputs(path: Path) -> list[str | bytes]:
+def _read_asked(path: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     with _undamaged(path), pq.ParquetFile(path) as file:
         _check_columns(path, file.schema_arrow.names)
-        return list(file.read(columns=["input"]).to_pandas()["input"])
+        wanted = ["input", *kept_columns(file.schema_arrow.names)]
+        found: pd.DataFrame = file.read(columns=wanted).to_pandas()
+    return found
+
+
+def _read_kept(path: Path, column: str) -> list[str] | None:
+    """A kept column; None where the rows came without."""
+    import pyarrow.parquet as pq
+
+    with _undamaged(path), pq.ParquetFile(path) as file:
+        name = f"{KEPT}{column}"
+        return file.read(columns=[name])[name].to_pylist() if name in file.schema_arrow.names else None
 
 
 def _check_columns(path: Path, found: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 Never rows it learned from. A model is surer of its training rows than of any others, so that a comparison with them finds
 "drift" of confidence in perfectly ordinary input. Test rows are a random part of the target and no label of theirs is used here.
 Unused rows fill up what is missing, in the class proportions of the half they were left over from: drawing training rows class by
-class leaves fewer of the rare classes.
+class leaves fewer of the rare classes. Of rows that hang together one is taken, and none of a group that was learned from.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from rootstock.errors import DataError
 from rootstock.files import new_folder, sha256_of_json
+from rootstock.groups import one_row_of_each
 from rootstock.monitoring.scored_rows import scored_rows
-from rootstock.records import load_json
+from rootstock.records import GROUP, load_json
 from rootstock.rows import read_split
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def champion_reference(
     ``load`` is called only when nothing fitting is kept. Raises DataError if fewer than 10 rows are neither trained on nor lost.
     """
     splits = {name: rows.sha256 for name, rows in target.splits.items()}
-    key = sha256_of_json([version, splits, monitoring.reference_rows, seed])
+    grouped = ["one row a group"] if target.groups else []
+    key = sha256_of_json([version, splits, monitoring.reference_rows, seed, *grouped])
     kept = _kept(folder, key)
     if kept is not None:
         return kept
@@ -68,22 +70,38 @@ def reference_rows(target: Dataset, *, rows: int, seed: int) -> pd.DataFrame:
     """At most ``rows`` rows (``id``, ``input``) that the model did not learn from: test rows, then unused ones."""
     import pandas as pd
 
-    test = _sample(read_split(target, "test"), rows, seed) if "test" in target.splits else None
-    parts = [] if test is None else [test]
+    trained = read_split(target, "train")[["label", GROUP]] if target.groups else None
+    known = set(trained[GROUP]) if trained is not None else set()
+    parts = [_sample(_one_a_group(read_split(target, "test"), known), rows, seed)] if "test" in target.splits else []
     missing = rows - sum(map(len, parts))
     if missing > 0 and "unused" in target.splits:
-        parts.append(_in_proportion(read_split(target, "unused"), target.class_counts.get("train", {}), missing, seed))
+        unused = _one_a_group(read_split(target, "unused"), known.union(*(part.get(GROUP, ()) for part in parts)))
+        counts = target.class_counts.get("train", {}) if trained is None else _counts(_one_a_group(trained, set()))
+        parts.append(_in_proportion(unused, counts, missing, seed))
     found = sum(map(len, parts))
     if found < FEWEST_ROWS:
         raise DataError(
-            f"reference of {target.name}: expected at least {FEWEST_ROWS} rows that were not trained on, found {found}; "
+            f"reference of {target.name}: expected at least {FEWEST_ROWS} rows{' of different groups' if known else ''} that were "
+            f"not trained on, found {found}; "
             "raise data.test_fraction, or add rows (without labels, in a split of another name, will do), and train again"
         )
     return pd.concat(parts, ignore_index=True)[["id", "input"]]
 
 
+def _one_a_group(rows: pd.DataFrame, known: set[str]) -> pd.DataFrame:
+    """One row of each group that is not ``known``; all where rows have no groups."""
+    if GROUP not in rows:
+        return rows
+    free = rows[~rows[GROUP].isin(known)]
+    return free.iloc[one_row_of_each(list(free[GROUP]))]
+
+
 def _sample(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
     return rows.sample(n=most, random_state=seed) if len(rows) > most else rows
+
+
+def _counts(rows: pd.DataFrame) -> dict[str, int]:
+    return {str(label): int(count) for label, count in rows["label"].value_counts().items()}
 
 
 def _in_proportion(unused: pd.DataFrame, trained: dict[str, int], most: int, seed: int) -> pd.DataFrame:
@@ -96,7 +114,7 @@ def _in_proportion(unused: pd.DataFrame, trained: dict[str, int], most: int, see
     is_labelled = unused["label"].fillna("") != ""
     free = _sample(unused[~is_labelled], most, seed)
     labelled = unused[is_labelled]
-    left = {str(label): int(count) for label, count in labelled["label"].value_counts().items()}
+    left = _counts(labelled)
     whole = {label: left.get(label, 0) + trained.get(label, 0) for label in sorted({*left, *trained})}
     total = sum(whole.values())
     wanted = most - len(free)

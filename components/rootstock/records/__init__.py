@@ -22,6 +22,7 @@ from rootstock.records.data import (
     Resolution,
     RowsFile,
     ValidationReport,
+    kept_columns,
 )
 from rootstock.records.evaluation import (
     ROW_NOUN,
@@ -105,6 +106,7 @@ __all__ = [
     "ValidationReport",
     "Value",
     "Verdict",
+    "kept_columns",
     "load_json",
     "sources_of",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import Field
 
 from rootstock.records.base import Artifact, Record, Value
@@ -36,6 +38,11 @@ GROUP = "group"
 TIME = "time"
 #: Splits of rows that a model asked for: chosen ones are learned from and never tested on, those by chance are as any other.
 CHOSEN, SAMPLE = "chosen", "sample"
+
+
+def kept_columns(names: Iterable[object]) -> list[str]:
+    """Those of a table's columns that are further columns which were kept, in their order."""
+    return [name for name in map(str, names) if name.startswith(KEPT)]
 
 
 class RowsFile(Artifact):

@@ -52,6 +52,8 @@ class DriftReport(Record):
     version: str
     window: str
     rows: int
+    drawn_from: int | None = None
+    """rows that those were drawn from, one of each group; None where rows have no groups"""
     reference_rows: int
     results: tuple[DriftResult, ...]
     drifted: bool
