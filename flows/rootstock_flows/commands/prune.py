@@ -16,8 +16,8 @@ from rootstock_flows.session import clean_output, emit, open_project, params_opt
 def command(days: float, dry_run: bool, params_file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Remove old results that no decision, champion or young run names, and what killed commands left.
 
-    And Evidently's pages of windows without drift; their figures stay. All else can be made again; what 'verify', 'rollback', 'replay'
-    and 'reproduce' read stays.
+    And Evidently's pages of windows without drift, whose figures stay. All else can be made again; what 'verify', 'rollback',
+    'replay' and 'reproduce' read stays.
     """
     params = open_project(params_file, overrides)
     import time
