@@ -51,6 +51,7 @@ CASES = (
     Case("small ResNet, photographs", "ResNet", SMALL, 96, "photographs"),
     Case("small ResNet, photographs turned and cut", "ResNet", SMALL, 96, "photographs", TURNED_AND_CUT),
     Case("small ResNet, digits", "ResNet", SMALL, 28, "digits"),
+    Case("small ResNet, digits turned and cut", "ResNet", SMALL, 28, "digits", TURNED_AND_CUT),
 )
 FULL: dict[str, Any] = {
     "name": "full", "learning_rate": 1e-3, "head_learning_rate": 1e-2, "weight_decay": 0.01, "batch_rows": 16, "epochs": 5,

@@ -39,7 +39,7 @@ from rootstock.finetuning.trial import stratified_order
 from rootstock.head import log_probabilities
 from rootstock.part import FineTuneMethod, Keep, Rows, Start, UnlabelledRows
 from rootstock_flows.environment import opt_out
-from rows_in_rounds import rows_by_chance, rows_chosen
+from rows_in_rounds import Chosen, rows_by_chance, rows_chosen
 from scratch_tasks import CASES, KEY, MEASURED, USUAL_PENALTY, Case, Task, image_task, key_of, method_of, text_task
 from statsmodels.stats.proportion import proportion_confint
 
@@ -55,15 +55,20 @@ def _fit(task: Task, case: Case, size: int, draw: int, *, start: str, unfinished
     What is stopped from scratch goes on where it was, and so do its seconds.
     """
     scratch = start == "scratch"
-    begin = Start((lambda: task.cold(draw)) if scratch else task.warm, task.classes, None if scratch else task.prior)
-    if scratch:
-        begin = replace(begin, keep=Keep(unfinished, CHECKPOINT_SECONDS))
     with _clock(unfinished / "seconds.txt" if scratch else None) as clock:
-        few = rows_by_chance(task, size, draw) if scratch or case.rounds is None else rows_chosen(task, case.rounds, size, draw)
-        rows, others = (
-            take(task.train, few),
-            [task.train.inputs[row] for row in np.setdiff1d(np.arange(len(task.train.labels)), few)],
-        )
+        if scratch or case.rounds is None:
+            given = Chosen(
+                rows_by_chance(task, size, draw),
+                partial(task.cold, draw) if scratch else task.warm,
+                None if scratch else task.prior,
+            )
+        else:
+            given = rows_chosen(task, case.rounds, size, draw)
+        begin = Start(given.load, task.classes, given.prior)
+        if scratch:
+            begin = replace(begin, keep=Keep(unfinished, CHECKPOINT_SECONDS))
+        rows = take(task.train, given.rows)
+        others = [task.train.inputs[row] for row in np.setdiff1d(np.arange(len(task.train.labels)), given.rows)]
         method = method_of(case.scratch) if scratch else _by_rule(task, case, rows)
         if method.name == "label_spreading":
             begin = replace(

@@ -67,7 +67,7 @@ def test_a_changed_copy_is_found_whichever_side_was_changed(change):
 def test_large_pictures_are_compared_alike_when_several_are_opened_at_once(monkeypatch):
     images, others = list(digits(TARGET)[:30]), [written(opened(data), "JPEG") for data in digits(TARGET)[20:60]]
     one_by_one = near_images(images, [*others, b"no image"], similarity=SIMILARITY)
-    monkeypatch.setattr("rootstock.near_images.LARGE_BYTES", 0)
+    monkeypatch.setattr("rootstock.pictures.LARGE_BYTES", 0)
     monkeypatch.setattr("rootstock.near_images.cores", lambda: 3)
     assert near_images(images, [*others, b"no image"], similarity=SIMILARITY).tolist() == one_by_one.tolist()
     assert 9 <= one_by_one.sum() < 30

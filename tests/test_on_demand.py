@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 
 import pytest
-from rootstock import on_demand
 from rootstock.on_demand import OnDemand, chosen
 
 
@@ -57,4 +56,3 @@ def test_large_ones_are_made_side_by_side_in_their_order(monkeypatch, size, by_o
 
     assert [each[0] for each in chosen(OnDemand(make, 50), range(49, -1, -1))] == list(range(49, -1, -1))
     assert (len(seen) > 1) == by_others
-    assert on_demand.LARGE_BYTES > 10

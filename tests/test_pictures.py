@@ -12,7 +12,16 @@ from rootstock.data.image import Image
 from rootstock.errors import DataError
 from rootstock.export import loader
 from rootstock.jpeg import without_notes
-from rootstock.pictures import ORIENTATION, ending_of, flattened, kept_bytes, no_finer, thumbnail
+from rootstock.pictures import (
+    ORIENTATION,
+    ending_of,
+    flattened,
+    is_large,
+    kept_bytes,
+    pixels_no_finer,
+    plain_picture,
+    thumbnail,
+)
 from rootstock.registration import standalone
 from rootstock.table import read_image_folder
 
@@ -140,15 +149,29 @@ def test_a_thumbnail_is_a_small_photograph_of_what_is_seen():
 
 
 def test_what_is_finer_than_can_be_seen_is_scaled_down_by_its_shorter_side():
-    for content in (photograph(200), photograph(200, turned=6)):
-        assert sorted(Pictures.open(io.BytesIO(no_finer(content, shorter_side=30))).size) == [30, 60]
-    turned = Pictures.open(io.BytesIO(no_finer(photograph(200, turned=6), shorter_side=30)))
-    assert turned.size == (30, 60)
+    assert pixels_no_finer(photograph(200), shorter_side=30).shape == (30, 60, 3)
+    assert pixels_no_finer(photograph(200, turned=6), shorter_side=30).shape == (60, 30, 3)
 
 
-@pytest.mark.parametrize("content", [photograph(60), b"no image", b"", photograph(400)[:-900]])
-def test_what_is_coarse_enough_or_cannot_be_read_is_left_as_it_is(content):
-    assert no_finer(content, shorter_side=30) is content
+def test_what_is_coarse_enough_is_seen_as_it_is():
+    for content in (photograph(60), encoded(Pictures.fromarray(STROKE, "RGBA")), encoded(Pictures.new("L", (9, 7), 40))):
+        expected = plain_picture(content)
+        found = pixels_no_finer(content, shorter_side=100)
+        np.testing.assert_array_equal(found, np.asarray(expected))
+        np.testing.assert_array_equal(np.asarray(plain_picture(found)), found)
+        assert plain_picture(expected) is expected
+
+
+@pytest.mark.parametrize("content", [b"no image", b"", photograph(400)[:-900]])
+def test_what_cannot_be_read_has_no_pixels(content):
+    with pytest.raises(ValueError, match=r"no image|0 bytes|truncated"):
+        pixels_no_finer(content, shorter_side=30)
+
+
+def test_large_images_are_worth_a_thread_in_every_form():
+    small, large = Pictures.new("RGB", (28, 28)), Pictures.new("RGB", (448, 448))
+    assert [is_large(each) for each in (small, np.asarray(small), encoded(small))] == [False] * 3
+    assert [is_large(each) for each in (large, np.asarray(large), b"0" * 20_000)] == [True] * 3
 
 
 def test_an_opaque_picture_stays_as_it_is():

@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rootstock.pictures import LARGE_BYTES, flattened
+from rootstock.pictures import flattened, is_large
 from rootstock.threads import cores, in_threads
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _thumbnails(images: Sequence[Any], side: int) -> list[NDArray[np.float32]]:
     import numpy as np
 
     found = np.zeros((len(CUTS), len(images), 3 * side * side), dtype=np.float32)
-    threads = cores() if any(isinstance(data, bytes) and len(data) > LARGE_BYTES for data in images) else 1
+    threads = cores() if any(map(is_large, images)) else 1
     for row, smaller in enumerate(in_threads(lambda data: list(_cut(_opened(data), side)), images, threads=threads)):
         for cut, small in enumerate(smaller):
             pixels = np.asarray(small, dtype=np.float32).ravel()

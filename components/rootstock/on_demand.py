@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from rootstock.pictures import is_large
 from rootstock.threads import in_threads
-
-#: Of an image that is not packed, 180 pixels a side.
-LARGE_BYTES = 100_000
 
 
 class OnDemand(Sequence[Any]):
@@ -37,8 +35,8 @@ class OnDemand(Sequence[Any]):
         left = iter(rows)
         for first in left:
             found.append(self[first])
-            large = isinstance(found[0], bytes) and len(found[0]) > LARGE_BYTES
-            found.extend(in_threads(self.__getitem__, left, threads=torch.get_num_threads() if large else 1))
+            threads = torch.get_num_threads() if is_large(found[0]) else 1
+            found.extend(in_threads(self.__getitem__, left, threads=threads))
         return found
 
 

@@ -6,11 +6,13 @@ import contextlib
 import io
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rootstock.jpeg import without_notes
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
 #: First letters of Pillow's modes of 16 and 32 bits a pixel, which it would cut off at 255.
@@ -24,8 +26,9 @@ PNG_NOTES = {"exif", "xmp"}
 JPEG_START = b"\xff\xd8"
 #: Of a photograph that is scaled down, above which a file grows and shows no more; and of what is only looked at.
 KEPT_QUALITY, SHOWN_QUALITY = 95, 80
-#: Of a file that is worth a thread of its own: a smaller one is decoded in less time than handing it on takes.
-LARGE_BYTES = 10_000
+#: Of a file, and of one that is opened (180 pixels a side in three colours), above which an image is worth a thread of its own: a
+#: smaller one is read in less time than handing it on takes.
+LARGE_BYTES, LARGE_OPENED_BYTES = 10_000, 100_000
 #: Modes that are kept, and scaled first of all: of a photograph no more is decoded then than is needed.
 PLAIN_MODES = ("L", "RGB")
 
@@ -75,21 +78,41 @@ def thumbnail(content: bytes, *, most_pixels: int) -> bytes:
         return _written(_scaled(image, most_pixels).convert("RGB"), "JPEG", quality=SHOWN_QUALITY)
 
 
-def no_finer(content: bytes, *, shorter_side: int) -> bytes:
-    """What is seen of an image whose shorter side has more pixels, scaled down to that; another as it is, if it cannot be read too.
+def pixels_no_finer(content: bytes, *, shorter_side: int) -> NDArray[np.uint8]:
+    """What is seen of an image, (height, width) or (height, width, 3); scaled down where its shorter side has more pixels.
 
-    Not packed, as it is read again at once.
+    Raises ValueError like ``kept_bytes``.
     """
+    import numpy as np
+
+    with _open(content) as image:
+        factor = min(1.0, shorter_side / min(image.size))
+        return np.asarray(_scaled(image, math.ceil(image.width * factor) * math.ceil(image.height * factor)))
+
+
+def plain_picture(value: Any) -> Image:
+    """An image file's bytes, pixels as of ``pixels_no_finer``, or what was opened so before, in a plain mode.
+
+    Raises ValueError for more than 8 bits a pixel, and what Pillow raises for bytes that it cannot read.
+    """
+    import numpy as np
     from PIL import Image
 
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            factor = shorter_side / min(image.size)
-            if factor >= 1:
-                return content
-            return _written(_scaled(image, math.ceil(image.width * factor) * math.ceil(image.height * factor)), "PPM")
-    except (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError):
-        return content
+    if isinstance(value, Image.Image):
+        return value
+    if isinstance(value, np.ndarray):
+        return Image.fromarray(value)
+    picture = flattened(Image.open(io.BytesIO(value)))
+    picture.load()
+    return picture if picture.mode in PLAIN_MODES else picture.convert("RGB")
+
+
+def is_large(value: Any) -> bool:
+    """Whether an image, in one of these forms, is worth a thread of its own."""
+    if isinstance(value, bytes):
+        return len(value) > LARGE_BYTES
+    size = getattr(value, "size", 0)  # of an array its numbers, of a picture its sides
+    return bool((3 * math.prod(size) if isinstance(size, tuple) else size) > LARGE_OPENED_BYTES)
 
 
 def ending_of(content: bytes) -> str:

@@ -51,7 +51,7 @@ def test_large_images_are_read_side_by_side_in_their_order(monkeypatch):
 
     inputs = [plain(10 * value, 40) for value in range(12)]
     one_by_one = MODALITY.tensors(inputs, {})["pixel_values"]
-    monkeypatch.setattr("rootstock.data.image.LARGE_BYTES", 0)
+    monkeypatch.setattr("rootstock.pictures.LARGE_BYTES", 0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert MODALITY.tensors(inputs, {})["pixel_values"].equal(one_by_one)
     assert [row[0] for row in MODALITY.surface_features([], inputs)] == pytest.approx([10 * value / 255 for value in range(12)])
@@ -61,6 +61,12 @@ def test_large_images_are_read_side_by_side_in_their_order(monkeypatch):
 
 def test_an_image_of_another_size_is_scaled():
     assert MODALITY.tensors([plain(9, 30)], {})["pixel_values"].shape == (1, 3, 8, 8)
+
+
+def test_a_grey_image_is_seen_as_its_like_in_colours_to_the_bit():
+    grey = np.random.default_rng(0).integers(0, 256, (13, 11))
+    alone, alike = (MODALITY.tensors([png(pixels)], {})["pixel_values"] for pixels in (grey, np.stack([grey] * 3, axis=2)))
+    assert alone.equal(alike)
 
 
 def test_surface_features_are_grey_pixels():

@@ -36,8 +36,8 @@ def picture(mode: str = "RGB", *, seed: int = 0) -> bytes:
     return buffer.getvalue()
 
 
-def opened(content: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(content)), dtype=np.float64)
+def opened(content: bytes | Image.Image) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(content)) if isinstance(content, bytes) else content, dtype=np.float64)
 
 
 def inputs_of(each: Perturbation) -> list[Any]:

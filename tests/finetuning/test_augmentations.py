@@ -36,8 +36,8 @@ def png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def decoded(content: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(content)))
+def decoded(content: bytes | Image.Image) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(content)) if isinstance(content, bytes) else content)
 
 
 def noise(*shape: int, rows: int = 8) -> list[bytes]:
@@ -107,8 +107,8 @@ def test_the_seed_decides_and_inputs_stay_as_they_are(make, name):
 
 def test_images_of_an_epoch_are_changed_when_a_batch_asks_for_them(make, monkeypatch):
     opened = []
-    real = row_by_row._opened
-    monkeypatch.setattr(row_by_row, "_opened", lambda content: opened.append(content) or real(content))
+    real = row_by_row.plain_picture
+    monkeypatch.setattr(row_by_row, "plain_picture", lambda content: opened.append(content) or real(content))
     inputs = noise(6, 6)
     epoch = augmented([make("flip"), make("rotation")], inputs, seed=0, epoch=1)
     assert opened == []

@@ -53,9 +53,9 @@ def decoded(monkeypatch) -> list[bytes]:
     found: list[bytes] = []
     real = image._opened
 
-    def opened(data: Any, index: int, mode: str) -> Any:
+    def opened(data: Any, index: int) -> Any:
         found.append(data)
-        return real(data, index, mode)
+        return real(data, index)
 
     monkeypatch.setattr(image, "_opened", opened)
     return found
@@ -89,10 +89,18 @@ def test_an_image_is_decoded_once_for_all_epochs_and_folds(start, rows, full, de
     assert len(decoded) <= len(rows.inputs) + 3 * 2  # one or two to ask whether there is anything to be kept
 
 
-def test_images_that_change_every_epoch_are_decoded_every_epoch(start, rows, make_method, decoded):
+def test_images_that_change_every_epoch_are_decoded_once_and_seen_every_epoch(start, rows, make_method, decoded, monkeypatch):
+    files, real = [], image.pixels_no_finer
+    monkeypatch.setattr(image, "pixels_no_finer", lambda content, **given: files.append(content) or real(content, **given))
     crop = [{"name": "crop", "smallest": 0.9}]
-    trained(make_method["full"](epochs=3, probe_regularisation=None, augmentations=crop), start, rows)
+    method = make_method["full"](epochs=3, probe_regularisation=None, augmentations=crop)
+    once, first = trained(method, start, rows)
+    assert sorted(files) == sorted(rows.inputs)
     assert len(decoded) >= 3 * len(rows.inputs)
+    monkeypatch.setattr(gradient, "to_be_changed", lambda _, rows, **__: rows.inputs)
+    anew, second = trained(method, replace(start, states={}), rows)
+    assert first.losses == second.losses
+    assert all(np.array_equal(once[name], anew[name]) for name in anew)
 
 
 def test_rows_held_out_are_decoded_once_where_others_change_every_epoch(start, rows, make_method, decoded, monkeypatch):
@@ -119,14 +127,14 @@ def photographs(rows: Rows) -> Rows:
 
 def test_large_images_that_change_every_epoch_are_scaled_down_once(start, rows, make_method, monkeypatch):
     large, scaled, changed = photographs(rows), [], []
-    real_scale, real_open = image.no_finer, row_by_row._opened
-    monkeypatch.setattr(image, "no_finer", lambda content, **given: scaled.append(content) or real_scale(content, **given))
-    monkeypatch.setattr(row_by_row, "_opened", lambda content: changed.append(content) or real_open(content))
+    real_scale, real_open = image.pixels_no_finer, row_by_row.plain_picture
+    monkeypatch.setattr(image, "pixels_no_finer", lambda content, **given: scaled.append(content) or real_scale(content, **given))
+    monkeypatch.setattr(row_by_row, "plain_picture", lambda pixels: changed.append(pixels.shape) or real_open(pixels))
     method = make_method["full"](epochs=3, probe_regularisation=None, augmentations=[{"name": "rotation", "degrees": 5}])
     for fold in range(2):
         trained(method, start, take(large, np.flatnonzero(np.arange(20) % 4 != fold)))
     assert sorted(scaled) == sorted(large.inputs)
-    assert {min(Pictures.open(io.BytesIO(content)).size) for content in changed} == {2 * SIDE}
+    assert {min(shape[:2]) for shape in changed} == {2 * SIDE}
     assert len(changed) == 2 * 3 * 15
 
 

@@ -14,7 +14,7 @@ from rootstock.data.image_processor import PREPROCESSOR_FILE, load_processor, pi
 from rootstock.errors import DataError
 from rootstock.on_demand import OnDemand
 from rootstock.part import Modality
-from rootstock.pictures import LARGE_BYTES, flattened, no_finer
+from rootstock.pictures import is_large, pixels_no_finer, plain_picture
 from rootstock.threads import in_threads
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Image(Modality):
 
     def arrays(self, inputs: Sequence[Any], processor: Any) -> list[NDArray[Any]]:
         """Pixels that the backbone sees, (3, side, side) each, before they are scaled."""
-        return _each(inputs, "RGB", lambda picture: pixels_of(picture, processor, side=self.side))
+        return _each(inputs, lambda picture: pixels_of(picture, processor, side=self.side))
 
     def tensors_of(self, arrays: Sequence[NDArray[Any]], processor: Any) -> dict[str, Any]:
         """See ``tensors``."""
@@ -65,8 +65,14 @@ class Image(Modality):
         return {"pixel_values": torch.from_numpy(scaled(np.stack(arrays), scales(processor, self.side)))}
 
     def to_be_changed(self, inputs: Sequence[Any]) -> Sequence[Any]:
-        """Large images scaled down, the shorter side to ``FINER * side`` pixels: enough for a crop to a quarter of the image."""
-        return OnDemand(lambda row: no_finer(inputs[row], shorter_side=FINER * self.side), len(inputs))
+        """Pixels, of large images scaled down: ``FINER * side`` on the shorter side are enough for a crop to a quarter of them."""
+        return OnDemand(lambda row: self._no_finer(inputs[row], row), len(inputs))
+
+    def _no_finer(self, data: bytes, row: int) -> NDArray[np.uint8]:
+        try:
+            return pixels_no_finer(data, shorter_side=FINER * self.side)
+        except ValueError as error:
+            raise _unreadable(row, error) from error
 
     def lengths(self, inputs: Sequence[Any], processor: Any) -> NDArray[np.int64]:
         """All alike: nothing is padded."""
@@ -112,31 +118,34 @@ class Image(Modality):
         """(n, side, side) in 0..1."""
         import numpy as np
 
-        rows = _each(inputs, "L", lambda picture: np.asarray(picture.resize((side, side)), dtype=np.float32) / 255)
+        rows = _each(inputs, lambda picture: np.asarray(picture.convert("L").resize((side, side)), dtype=np.float32) / 255)
         return np.stack(rows)
 
 
-def _each(inputs: Sequence[Any], mode: str, see: Callable[[Any], NDArray[Any]]) -> list[NDArray[Any]]:
-    """What is seen of each image in a mode of Pillow, by as many threads as PyTorch uses; of small ones by one.
+def _each(inputs: Sequence[Any], see: Callable[[Any], NDArray[Any]]) -> list[NDArray[Any]]:
+    """What is seen of each image, in grey or RGB, by as many threads as PyTorch uses; of small ones by one.
 
     Those are decoded in less time than handing them to another thread takes.
     """
     import torch
 
-    large = any(isinstance(data, bytes) and len(data) > LARGE_BYTES for data in inputs)
-    threads = torch.get_num_threads() if large else 1
-    return list(in_threads(lambda row: see(_opened(row[1], row[0], mode)), enumerate(inputs), threads=threads))
+    threads = torch.get_num_threads() if any(map(is_large, inputs)) else 1
+    return list(in_threads(lambda row: see(_opened(row[1], row[0])), enumerate(inputs), threads=threads))
 
 
-def _opened(data: Any, index: int, mode: str) -> Any:
-    """A Pillow image of this mode. Raises DataError naming the row's place in its batch."""
+def _opened(data: Any, index: int) -> Any:
+    """A Pillow image in grey or RGB. Raises DataError naming the row's place in its batch."""
     from PIL import Image as Pictures
     from PIL import UnidentifiedImageError
 
     try:
-        return flattened(Pictures.open(io.BytesIO(data))).convert(mode)
+        return plain_picture(data)
     except (UnidentifiedImageError, Pictures.DecompressionBombError, OSError, TypeError, ValueError, SyntaxError) as error:
-        raise DataError(f"image {index}: expected the bytes of an image, found {error}; remove or replace it") from error
+        raise _unreadable(index, error) from error
+
+
+def _unreadable(index: int, error: Exception) -> DataError:
+    return DataError(f"image {index}: expected the bytes of an image, found {error}; remove or replace it")
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

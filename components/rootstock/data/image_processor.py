@@ -48,13 +48,16 @@ def load_processor(folder: Path, side: int) -> Any:
 
 
 def pixels_of(picture: Any, processor: Any, *, side: int) -> NDArray[Any]:
-    """(3, side, side): 0 to 255, to be scaled by ``scales``; what the backbone is given where the processor has none."""
+    """(3, side, side) of a picture in grey or RGB: 0 to 255, to be scaled by ``scales``; what the backbone is given where the
+    processor has none.
+    """
     import numpy as np
 
     if isinstance(processor, dict):
-        return np.asarray(picture.resize((side, side))).transpose(2, 0, 1)
+        seen = np.asarray(picture.resize((side, side)))  # grey is resized once, not three times alike
+        return np.broadcast_to(seen, (3, side, side)) if seen.ndim == 2 else seen.transpose(2, 0, 1)
     options = {} if scales(processor, side) is None else UNSCALED
-    return np.asarray(processor([picture], **options)["pixel_values"][0])
+    return np.asarray(processor([picture.convert("RGB")], **options)["pixel_values"][0])
 
 
 def scales(processor: Any, side: int) -> NDArray[np.float32] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rootstock.encoder import Encoder
 from rootstock.finetuning.read_once import read_once
-from rootstock.on_demand import OnDemand, chosen
+from rootstock.on_demand import chosen
 from rootstock.part import Modality, Rows
 
 if TYPE_CHECKING:
@@ -57,15 +57,13 @@ def decoded_once(
 
 
 def to_be_changed(encoder: Encoder, rows: Rows, *, known: dict[Any, Any]) -> Sequence[Any]:
-    """The inputs as augmentations change them, every epoch otherwise: images scaled down, once where the disk has room for them."""
-    smaller = encoder.modality.to_be_changed(rows.inputs)
-    if smaller is rows.inputs:
-        return smaller
+    """The inputs as augmentations change them, every epoch otherwise: images decoded and scaled down, once if the disk has room."""
+    given = encoder.modality.to_be_changed(rows.inputs)
+    if given is rows.inputs:
+        return given
 
-    def make(inputs: Sequence[Any]) -> list[NDArray[np.uint8]]:
-        import numpy as np
-
-        return [np.frombuffer(each, dtype=np.uint8) for each in chosen(encoder.modality.to_be_changed(inputs), range(len(inputs)))]
+    def make(inputs: Sequence[Any]) -> Sequence[Any]:
+        return chosen(encoder.modality.to_be_changed(inputs), range(len(inputs)))
 
     found = read_once(encoder, rows, make, label="reading images", known=known)
-    return smaller if found is None else OnDemand(lambda row: found.inputs[row].tobytes(), len(found.inputs))
+    return given if found is None else found.inputs
