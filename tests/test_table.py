@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from rootstock.errors import InputError
-from rootstock.table import read_image_folder, read_table, write_table
+from rootstock.table import is_missing, read_image_folder, read_table, text_in, write_table
 
 
 def test_cells_stay_text_and_empty_ones_are_null(tmp_path: Path) -> None:
@@ -17,6 +17,21 @@ def test_cells_stay_text_and_empty_ones_are_null(tmp_path: Path) -> None:
     assert list(frame["id"]) == ["007", "1.50"]
     assert frame["text"][0] == "NA\nnull"
     assert pd.isna(frame["text"][1])
+
+
+def test_whole_numbers_stay_whole_beside_a_row_without_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": 9007199254740993, "share": 0.5}\n{"id": 9007199254740992}\n{"share": 1}\n')
+    frame = read_table(path)
+    assert [text_in(cell) for cell in frame["id"]] == ["9007199254740993", "9007199254740992", ""]
+    assert [text_in(cell) for cell in frame["share"]] == ["0.5", "", "1"]
+
+
+@pytest.mark.parametrize("cell", ["", " \t\n", "\u200b", "\ufeff \u2060\u00ad", "\x00"], ids=ascii)
+def test_a_text_of_which_nothing_can_be_seen_is_missing(cell: str) -> None:
+    assert is_missing(cell)
+    assert not is_missing(f"{cell}a")
+    assert not is_missing(f"{cell}\U0001fae8")
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])

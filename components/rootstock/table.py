@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".tar")
 NAMED_FILES = 5
 #: What macOS adds to an archive: a hidden file beside each.
 MAC_FOLDER = "__MACOSX"
+#: Categories of characters that leave no mark: blanks, line ends, controls, and those of no width.
+UNSEEN = ("Zs", "Zl", "Zp", "Cc", "Cf")
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
@@ -190,9 +193,9 @@ def image_in(cell: Any, *, most_pixels: int | None) -> bytes:
 
 
 def is_missing(cell: Any) -> bool:
-    """Whether a cell holds nothing: null, no number, no time, or a text of blanks only."""
+    """Whether a cell holds nothing: null, no number, no time, or a text of which nothing can be seen."""
     if isinstance(cell, str):
-        return not cell.strip()
+        return all(unicodedata.category(character) in UNSEEN for character in cell)
     return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
 
 
@@ -293,7 +296,10 @@ def _parse_jsonl(text: str, path: Path) -> pd.DataFrame:
         if "\\ud" in line.lower() and _has_lone_surrogate(row):
             raise DataError(f"{path}: expected text, found half of a UTF-16 surrogate pair at line {number}; write it as UTF-8")
         rows.append(row)
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    for name in frame.select_dtypes("float").columns:  # pandas makes floats of whole numbers beside a row without one
+        frame[name] = pd.Series([row.get(name) for row in rows], dtype=object)
+    return frame
 
 
 def _has_lone_surrogate(row: dict[str, Any]) -> bool:

@@ -164,7 +164,7 @@ def _text(cell: Any, limit: int) -> str:
     """Raises ValueError saying what is wrong."""
     if not isinstance(cell, str):
         raise ValueError(f"expected text, found {'nothing' if is_missing(cell) else type(cell).__name__}")
-    if not cell.strip():
+    if is_missing(cell):
         raise ValueError("expected text, found only blanks")
     if len(cell) > limit:
         raise ValueError(f"expected at most {limit} characters (data.max_characters), found {len(cell)}")
