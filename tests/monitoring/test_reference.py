@@ -59,6 +59,13 @@ def test_of_each_patient_one_row_is_taken_and_none_of_those_that_were_learned_fr
     assert set(places[places[0] == "unused"][1].astype(int)) == set(range(20, 30))
 
 
+def test_where_every_patient_was_learned_from_other_rows_of_theirs_serve(dataset: Splits) -> None:
+    names = [f"p{n}" for n in range(15)]
+    target = of_patients(dataset(train=["high"] * 15, unused=[""] * 30), train=names, unused=names * 2)
+    found = reference_rows(target, rows=100, seed=0)
+    assert sorted(found["id"].str.removeprefix("unused-").astype(int) % 15) == list(range(15))
+
+
 def test_too_few_patients_are_told_as_such(dataset: Splits) -> None:
     target = of_patients(dataset(train=["high"] * 9, test=["high"] * 30), train=["ann"] * 9, test=["bob", "cid"] * 15)
     with pytest.raises(DataError, match="at least 10 rows of different groups that were not trained on, found 2"):

@@ -157,7 +157,7 @@ def test_a_version_of_another_tool_is_an_error_and_not_a_missing_champion(worksp
     client.finalize_logged_model(model.model_id, "READY")
     version = mlflow_registry.create_version(client, MODEL, model_id=model.model_id, run_id=run, tags={})
     mlflow_registry.set_alias(client, MODEL, "champion", version)
-    with pytest.raises(InputError, match="expected a model that Rootstock registered"):
+    with pytest.raises(InputError, match="expected the files of a model that Rootstock registered"):
         find_incumbent(registration=SECTION, similarity=SIMILARITY, workspace=workspace, folder=Path("incumbent"))
 
 

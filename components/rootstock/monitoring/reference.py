@@ -3,7 +3,8 @@
 Never rows it learned from. A model is surer of its training rows than of any others, so that a comparison with them finds
 "drift" of confidence in perfectly ordinary input. Test rows are a random part of the target and no label of theirs is used here.
 Unused rows fill up what is missing, in the class proportions of the half they were left over from: drawing training rows class by
-class leaves fewer of the rare classes. Of rows that hang together one is taken, and none of a group that was learned from.
+class leaves fewer of the rare classes. Of rows that hang together one is taken, of groups that were learned from none as long as there
+are others.
 """
 
 from __future__ import annotations
@@ -75,7 +76,10 @@ def reference_rows(target: Dataset, *, rows: int, seed: int) -> pd.DataFrame:
     parts = [_sample(_one_a_group(read_split(target, "test"), known), rows, seed)] if "test" in target.splits else []
     missing = rows - sum(map(len, parts))
     if missing > 0 and "unused" in target.splits:
-        unused = _one_a_group(read_split(target, "unused"), known.union(*(part.get(GROUP, ()) for part in parts)))
+        unused, tested = read_split(target, "unused"), {group for part in parts for group in part.get(GROUP, ())}
+        strange = _one_a_group(unused, known | tested)
+        found = sum(map(len, parts)) + len(strange)
+        unused = strange if found >= FEWEST_ROWS else _one_a_group(unused, tested)  # at least no row that was learned from
         counts = target.class_counts.get("train", {}) if trained is None else _counts(_one_a_group(trained, set()))
         parts.append(_in_proportion(unused, counts, missing, seed))
     found = sum(map(len, parts))

@@ -313,7 +313,10 @@ def fetch_model(uri: str, folder: Path) -> Path:
         with service_errors(f"download {uri}"):
             found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=temporary)) / MODEL_PATH
         if not found.is_dir():
-            raise InputError(f"{uri}: expected a model that Rootstock registered, found no {MODEL_PATH}; choose another version")
+            raise InputError(
+                f"{uri}: expected the files of a model that Rootstock registered, found no {MODEL_PATH} where MLflow keeps them; "
+                "restore them, or put another version to work with 'rootstock promote'"
+            )
         with new_folder(folder) as target:
             shutil.copytree(found, target, dirs_exist_ok=True)
     return folder
