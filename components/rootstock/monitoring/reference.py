@@ -3,8 +3,8 @@
 Never rows it learned from. A model is surer of its training rows than of any others, so that a comparison with them finds
 "drift" of confidence in perfectly ordinary input. Test rows are a random part of the target and no label of theirs is used here.
 Unused rows fill up what is missing, in the class proportions of the half they were left over from: drawing training rows class by
-class leaves fewer of the rare classes. Of rows that hang together one is taken, of groups that were learned from none as long as there
-are others.
+class leaves fewer of the rare classes. Of rows that hang together one is taken, of groups that were learned from none as long as
+there are others.
 """
 
 from __future__ import annotations
