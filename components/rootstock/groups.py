@@ -65,7 +65,10 @@ def one_row_of_each(groups: Sequence[str]) -> list[int]:
     members: dict[str, list[int]] = defaultdict(list)
     for row, group in enumerate(groups):
         members[group].append(row)
-    return sorted(rows[int(sha256_of_json(["one of", group])[:12], 16) % len(rows)] for group, rows in members.items())
+    return sorted(
+        rows[int(sha256_of_json(["one of", group])[:12], 16) % len(rows)] if len(rows) > 1 else rows[0]
+        for group, rows in members.items()
+    )
 
 
 def fewest_groups(labels: NDArray[np.int64], groups: NDArray[np.int64] | None) -> int:

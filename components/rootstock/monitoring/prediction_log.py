@@ -93,8 +93,6 @@ class PredictionLog:
         that have the same value in the kept column ``group`` one is drawn; the window then goes back to where it has rows of so
         many groups. Raises DataError if there are fewer: how many there are, and how many are needed.
         """
-        import pandas as pd
-
         files = self._until(version, until) if batch is None else [file for file in self._files(version) if file.batch == batch]
         if batch is not None and not files:
             known = ", ".join(sorted({file.batch for file in self._files(version)})) or "none"
@@ -113,13 +111,7 @@ class PredictionLog:
             )
         name = batch if batch is not None else f"v{version}-newest-{rows}-until-{files[-1].time}"
         wanted = drawn if batch is None else [drawn[i * found // rows] for i in range(rows)]
-        starts = itertools.accumulate((len(groups) for _, groups in read), initial=0)
-        places = [
-            (file.path, [row - start for row in wanted if start <= row < start + len(groups)])
-            for (file, groups), start in zip(read, starts, strict=False)
-        ]
-        parts = [_read(path, each) for path, each in places if each]
-        return PredictionWindow(name, pd.concat(parts, ignore_index=True), len(names) - first)
+        return PredictionWindow(name, _rows_at(wanted, read), len(names) - first)
 
     def read_asked(self, batch: str | None = None) -> pd.DataFrame:
         """What all versions were asked, in the order of versions and time, repeats and all; ``batch`` takes those of one name.
@@ -212,6 +204,18 @@ def _groups(file: _LogFile, column: str | None) -> list[str]:
     alone = [f"{file.content} {row}" for row in range(_rows(file.path))]
     values = None if column is None else _read_kept(file.path, column)
     return alone if values is None else group_names(values, alone)
+
+
+def _rows_at(wanted: Sequence[int], read: Sequence[tuple[_LogFile, list[str]]]) -> pd.DataFrame:
+    """The rows at these places, ascending, of files one after another."""
+    import pandas as pd
+
+    starts = itertools.accumulate((len(groups) for _, groups in read), initial=0)
+    places = [
+        (file.path, [row - start for row in wanted if start <= row < start + len(groups)])
+        for (file, groups), start in zip(read, starts, strict=False)
+    ]
+    return pd.concat([_read(path, each) for path, each in places if each], ignore_index=True)
 
 
 def _rows(path: Path) -> int:
