@@ -54,7 +54,7 @@ def _fit(task: Task, case: Case, size: int, draw: int, *, start: str, unfinished
 
     What is stopped from scratch goes on where it was, and so do its seconds.
     """
-    scratch = start == "scratch"
+    scratch, task = start == "scratch", task.of_draw(draw)
     with _clock(unfinished / "seconds.txt" if scratch else None) as clock:
         if scratch or case.rounds is None:
             given = Chosen(
@@ -146,15 +146,26 @@ def figures_of(case: Case, runs: KeptRuns) -> dict[str, Any] | None:
     wanted = full["accuracy"][0]
     reached = next((each for each in warm if warm[each]["accuracy"][0] >= wanted), None)
     draws = range(min(len(each["draws"]) for each in warm.values()))
+    paired = len(full["draws"]) == len(draws) > 1  # each draw on test rows of its own, warm and from scratch alike
+    wanted_by_draw = full["draws"] if paired else [wanted] * len(draws)
+    most = max((each for each in warm if each <= round(TARGETS["rows"] * rows)), default=None)
     return {
         "rows": rows, "scratch": full, "warm": warm,
         "share_of_rows": reached / rows if reached else None,
         "share_of_seconds": warm[reached]["cpu_seconds"] / full["cpu_seconds"] if reached else None,
         "share_of_rows_by_draw": [
-            next((each / rows for each in warm if warm[each]["draws"][draw] >= wanted), None) for draw in draws
+            next((each / rows for each in warm if warm[each]["draws"][draw] >= wanted_by_draw[draw]), None) for draw in draws
         ],
+        "gain_points": _gain(warm[most]["draws"], full["draws"]) if paired and most else None,
+        "gain_rows": most,
         "source_cpu_seconds": next(iter(source.values()))["cpu_seconds"] if source else None,
     }  # fmt: skip
+
+
+def _gain(warm: Sequence[float], scratch: Sequence[float]) -> tuple[float, float, float]:
+    """Mean over draws, with its interval."""
+    mean, low, high = mean_of([100 * (one - other) for one, other in zip(warm, scratch, strict=True)])
+    return mean, low, high
 
 
 def _kept(case: Case, start: str, runs: KeptRuns) -> dict[int, dict[str, Any]]:
@@ -225,7 +236,7 @@ def main() -> None:
                 where = arguments.data, arguments.cache
                 task = text_task(*where) if case.source is None else image_task(case, *where, runs)
                 if arguments.quick:
-                    task = replace(task, train=_shortened(task.train), test=_shortened(task.test))
+                    task = replace(task, train=_shortened(task.train), test=_shortened(task.test), rows=None)
                 measure(case, task, runs, arguments.cache)
             found = figures_of(case, runs)
             if found is not None:
@@ -253,6 +264,9 @@ def table(document: dict[str, Any]) -> str:
             accuracy = "{:.3f} [{:.3f}, {:.3f}]".format(*each["accuracy"])
             share = f"{rows} ({rows / found['rows']:.0%})"
             lines.append(f"  {what:<52}{share:<15}{accuracy:<24}{each['cpu_seconds']:<13.1f}{len(each['draws'])}")
+        if found["gain_points"]:
+            gain = "{:+.2f} points [{:+.2f}, {:+.2f}]".format(*found["gain_points"])
+            lines.append(f"  {gain} over from scratch with {found['gain_rows'] / found['rows']:.0%} of the rows, draw by draw")
         if found["share_of_rows"] is not None:
             draws = ", ".join(f"{share:.0%}" if share else "never" for share in found["share_of_rows_by_draw"])
             lines.append(

@@ -61,6 +61,15 @@ class Task:
     """from a seed"""
     warm: Callable[[], Encoder]
     prior: Head | None
+    rows: Rows | None
+    """of which each draw tests on others; None where it is given which rows are tested on"""
+
+    def of_draw(self, draw: int) -> Task:
+        """The same with the rows that this draw learns from and tests on."""
+        if self.rows is None:
+            return self
+        order = np.random.default_rng(draw).permutation(len(self.rows.labels))
+        return replace(self, train=take(self.rows, np.sort(order[TEST_ROWS:])), test=take(self.rows, np.sort(order[:TEST_ROWS])))
 
 
 @dataclass(frozen=True)
@@ -97,8 +106,8 @@ class Case:
 CASES = {
     "texts": Case("bank questions", TEXT_SCRATCH, TEXT_RULE, None, 1, 3),
     "texts-full": Case("bank questions, every weight", TEXT_SCRATCH, (TEXT_FULL,), None, 1, 1, (0.1,)),
-    "usps": Case("usps from mnist", IMAGE_TARGET, (IMAGE_TARGET,), IMAGE_SOURCE, 6, 3),
-    "mnist": Case("mnist from usps", IMAGE_TARGET, (IMAGE_TARGET,), IMAGE_SOURCE, 6, 3),
+    "usps": Case("usps from mnist", IMAGE_TARGET, (IMAGE_TARGET,), IMAGE_SOURCE, 6, 6),
+    "mnist": Case("mnist from usps", IMAGE_TARGET, (IMAGE_TARGET,), IMAGE_SOURCE, 6, 6),
 }
 CASES |= {
     f"{name}-joined": replace(CASES[name], name=JOINT.join([CASES[name].name, *OTHER_DIGITS]), shares=SHARES[:-1])
@@ -132,8 +141,8 @@ CASES |= {
     "texts-chosen": and_chosen(
         CASES["texts"], Rounds(4, "margin", METHODS["linear_probe"], 10_000, go_on=False), shares=(0.05, 0.1)
     ),
-    "usps-chosen": and_chosen(CASES["usps"], DIGITS_IN_ROUNDS, warm=LAST_ROUND, draws=6, shares=(0.02, 0.05, 0.1)),
-    "mnist-chosen": and_chosen(CASES["mnist"], DIGITS_IN_ROUNDS, warm=LAST_ROUND, draws=6, shares=(0.05, 0.1)),
+    "usps-chosen": and_chosen(CASES["usps"], DIGITS_IN_ROUNDS, warm=LAST_ROUND, shares=(0.02, 0.05, 0.1)),
+    "mnist-chosen": and_chosen(CASES["mnist"], DIGITS_IN_ROUNDS, warm=LAST_ROUND, shares=(0.05, 0.1)),
 }
 
 
@@ -174,7 +183,7 @@ def text_task(data: Path, cache: Path) -> Task:
     train, test = (
         Rows(list(f["text"]), np.array([classes.index(label) for label in f["label"]]), np.zeros((len(f), 0))) for f in frames
     )
-    return Task(train, test, len(classes), cold, source.load, None)
+    return Task(train, test, len(classes), cold, source.load, None, None)
 
 
 def image_task(case: Case, data: Path, cache: Path, runs: KeptRuns) -> Task:
@@ -185,7 +194,6 @@ def image_task(case: Case, data: Path, cache: Path, runs: KeptRuns) -> Task:
     mine = _rows_of(family.domains[target])
     lent = [family.domains[name] for name in sources_of(source_of(case))]
     other = joined(lent, [_rows_of(domain) for domain in lent])
-    order = np.random.default_rng(0).permutation(len(mine.labels))
     weights, head = _learned(case, other, bare.load, cache, runs)
 
     def warm() -> Encoder:
@@ -196,8 +204,7 @@ def image_task(case: Case, data: Path, cache: Path, runs: KeptRuns) -> Task:
     def cold(seed: int) -> Encoder:
         return replace(bare.load(), model=new_encoder(Path(family.backbone), seed))
 
-    train, test = take(mine, np.sort(order[TEST_ROWS:])), take(mine, np.sort(order[:TEST_ROWS]))
-    return Task(train, test, 10, cold, warm, head)
+    return Task(mine, mine, 10, cold, warm, head, mine).of_draw(0)
 
 
 def _rows_of(domain: Any) -> Rows:
