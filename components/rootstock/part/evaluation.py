@@ -27,7 +27,7 @@ class Perturbation(Part, ABC):
 
     @abstractmethod
     def perturb(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
-        """n changed raw inputs in the same order; the same seed gives the same ones. ``inputs`` stay as they are."""
+        """n changed inputs in the same order, images opened; the same seed gives the same ones. ``inputs`` stay as they are."""
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,10 @@ class Augmentation(Part, ABC):
 
     @abstractmethod
     def augment(self, inputs: Sequence[Any], *, seed: int) -> Sequence[Any]:
-        """n changed raw inputs in the same order; the same seed gives the same ones. ``inputs`` stay as they are."""
+        """n changed inputs in the same order; the same seed gives the same ones. ``inputs`` stay as they are.
+
+        An image comes as its file's bytes, as pixels, or opened, from the augmentation before, and goes opened (Pillow).
+        """
 
 
 class FineTuneMethod(Part, ABC):
