@@ -137,3 +137,10 @@ def test_no_number_of_rows_shows_a_lead_that_is_not_there() -> None:
 def test_the_sentence_has_two_figures() -> None:
     assert more_rows(1234 + 200, 200) == "about 1,200 more labelled rows to test on would settle it"
     assert more_rows(237, 200) == "about 37 more labelled rows to test on would settle it"
+
+
+def test_rows_are_told_with_what_they_count_for_where_that_is_less() -> None:
+    right, groups = np.arange(40) % 3 > 0, np.repeat(np.arange(10), 4)
+    assert pair_of(right, ~right).counted == "40 rows"
+    assert pair_of(groups % 2 == 0, np.zeros(40, dtype=bool), groups=groups).counted == "40 rows that count for 10"
+    assert pair_of(right, ~right, inflation=2.0).counted == "40 rows that count for 20"

@@ -40,6 +40,12 @@ class Pair:
         return (self.wins - self.losses) / self.n
 
     @property
+    def counted(self) -> str:
+        """The rows, for people; and for how many independent ones they count where those are fewer."""
+        worth = round(self.n / self.inflation)
+        return f"{self.n} rows" if worth == self.n else f"{self.n} rows that count for {worth}"
+
+    @property
     def discordance(self) -> float:
         """Share of rows that tell them apart."""
         return (self.wins + self.losses) / self.n

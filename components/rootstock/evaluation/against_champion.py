@@ -102,7 +102,7 @@ class AgainstChampion(Gate):
 
     def _judge_accuracy(self, pair: Pair, level: float, alike: bool) -> Answer:
         low, high = score_interval(pair, confidence=1 - 2 * level)
-        observed = f"{pair.difference:+.3f} ({low:+.3f} to {high:+.3f}, {pair.n} rows)"
+        observed = f"{pair.difference:+.3f} ({low:+.3f} to {high:+.3f}, {pair.counted})"
         if self.margin is not None:
             return self._holds(observed, low, high, more_rows(rows_to_exclude(pair, -self.margin, alpha=level), pair.n))
         better, worse = mcnemar_exact(pair), mcnemar_exact(reverse(pair))

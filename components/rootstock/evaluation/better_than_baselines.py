@@ -123,4 +123,4 @@ class BetterThanBaselines(Gate):
 
 def _shown(pair: Pair, alpha: float) -> str:
     low, high = score_interval(pair, confidence=1 - 2 * alpha)
-    return f"{pair.difference:+.3f} ({low:+.3f} to {high:+.3f}, {pair.n} rows)"
+    return f"{pair.difference:+.3f} ({low:+.3f} to {high:+.3f}, {pair.counted})"

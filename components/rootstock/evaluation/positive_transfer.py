@@ -63,7 +63,7 @@ class PositiveTransfer(Gate):
 
     def _judge(self, pair: Pair, source: str) -> tuple[Verdict, str, str]:
         low, high = score_interval(pair, confidence=1 - 2 * self.alpha)
-        observed = f"{pair.difference:+.3f} ({low:+.3f} to {high:+.3f}, {pair.n} rows)"
+        observed = f"{pair.difference:+.3f} ({low:+.3f} to {high:+.3f}, {pair.counted})"
         helped, harmed = mcnemar_exact(pair), mcnemar_exact(reverse(pair))
         if helped <= self.alpha:
             return "pass", observed, f"learning from {source} helped: {observed}, p = {helped:.2g}"

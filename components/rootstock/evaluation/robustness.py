@@ -141,4 +141,4 @@ class Robustness(Gate):
 
     def _shown(self, pair: Pair) -> str:
         low, high = score_interval(pair, confidence=1 - 2 * self.alpha)
-        return f"{pair.difference:.3f} ({low:.3f} to {high:.3f}, {pair.n} rows)"
+        return f"{pair.difference:.3f} ({low:.3f} to {high:.3f}, {pair.counted})"

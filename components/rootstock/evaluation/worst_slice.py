@@ -164,7 +164,7 @@ class WorstSlice(Gate):
 
 
 def _shown(pair: Pair) -> str:
-    return f"{pair.difference:+.3f} ({pair.n} rows)"
+    return f"{pair.difference:+.3f} ({pair.counted})"
 
 
 def _listed(said: list[str]) -> str:
