@@ -9,26 +9,33 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from rootstock.errors import InputError
-from rootstock_flows.commands.init import TEMPLATE, command, params_for
+from rootstock_flows.commands.init import IMAGE_TEMPLATE, OWN_BACKBONE, TEMPLATE, command, params_for
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
+IMAGE_PARAMS = PARAMS.with_name("params-images.yaml")
+TEMPLATES = pytest.mark.parametrize("file", [PARAMS, IMAGE_PARAMS], ids=["texts", "images"])
 
 
-def test_the_template_is_the_repositorys_params_file():
-    assert TEMPLATE.read_text(encoding="utf-8") == PARAMS.read_text(encoding="utf-8"), f"run: cp params.yaml {TEMPLATE}"
+@pytest.mark.parametrize(("template", "file"), [(TEMPLATE, PARAMS), (IMAGE_TEMPLATE, IMAGE_PARAMS)], ids=["texts", "images"])
+def test_the_template_is_the_repositorys_params_file(template, file):
+    assert template.read_text(encoding="utf-8") == file.read_text(encoding="utf-8"), f"run: cp {file.name} {template}"
 
 
-def test_only_names_sources_and_that_all_labels_count_differ_from_the_template():
-    written = yaml.safe_load(params_for("news", PARAMS.read_text(encoding="utf-8")))
-    expected = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+@TEMPLATES
+def test_only_names_sources_and_that_all_labels_count_differ_from_the_template(file):
+    written = yaml.safe_load(params_for("news", file.read_text(encoding="utf-8")))
+    expected = yaml.safe_load(file.read_text(encoding="utf-8"))
     expected["task"] = expected["data"]["target"] = "news"
     expected["registration"] |= {"model": "news", "experiment": "news"}
     expected["data"] |= {"sources": [], "labelled_rows_per_class": None}
+    if file == IMAGE_PARAMS:
+        expected["backbone"]["name"] = OWN_BACKBONE
     assert written == expected
 
 
-def test_every_comment_is_kept():
-    template = PARAMS.read_text(encoding="utf-8")
+@TEMPLATES
+def test_every_comment_is_kept(file):
+    template = file.read_text(encoding="utf-8")
     written = params_for("news", template)
     assert len(written.splitlines()) == len(template.splitlines())
     assert {line.partition(" # ")[2] for line in template.splitlines()} <= {
@@ -36,13 +43,16 @@ def test_every_comment_is_kept():
     }
 
 
-def test_the_written_file_is_valid(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("options", "modality"), [([], "text"), (["--images"], "image")], ids=["texts", "images"])
+def test_the_written_file_is_valid(tmp_path, monkeypatch, options, modality):
     from rootstock.params import load_params
 
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(command, ["news"], catch_exceptions=False)
+    done = CliRunner().invoke(command, ["news", *options], catch_exceptions=False)
     assert "rootstock data add news PATH" in done.stdout
-    assert load_params(tmp_path / "news" / "params.yaml").task == "news"
+    assert ("rootstock pretrain my-source --to .rootstock/backbones/own" in done.stdout) == (modality == "image")
+    params = load_params(tmp_path / "news" / "params.yaml")
+    assert (params.task, params.data.modality.name) == ("news", modality)
 
 
 @pytest.mark.parametrize("name", ["2024", "2024-13-45", "1.5", "yes", "null"])
