@@ -124,7 +124,8 @@ def _watch(
     wanted, group = params.monitoring.window_rows, params.data.columns.group
     if batch is None and (found := log.count(version, enough=wanted, until=now, group=group)) < wanted:
         what = "predictions" if group is None else f"different {group} among the predictions"
-        say(f"  {'watch':<10} {found} {what} of version {version} so far, a window has {wanted}")
+        advice = "" if group is None else "; where there are no more of them, lower monitoring.window_rows"
+        say(f"  {'watch':<10} {found} {what} of version {version} so far, a window has {wanted}{advice}")
         return None
     if incumbent.model is None:
         raise TypeError("there is no champion to watch")
