@@ -123,7 +123,7 @@ def _watch(
         say(f"  {'watch':<10} left out, as dated after now: batch {named}; set the clock of the machine that predicted it")
     wanted, group = params.monitoring.window_rows, params.data.columns.group
     if batch is None and (found := log.count(version, enough=wanted, until=now, group=group)) < wanted:
-        what = "predictions" if group is None else f"different {group} among the predictions"
+        what = "predictions" if group is None else f"different values of {group} among the predictions"
         advice = "" if group is None else "; where there are no more of them, lower monitoring.window_rows"
         say(f"  {'watch':<10} {found} {what} of version {version} so far, a window has {wanted}{advice}")
         return None
@@ -145,7 +145,9 @@ def _watch(
         )
         report.save(folder)
     drifted = [result.view for result in report.results if result.drifted]
-    rows = f"{report.rows} rows" + (f", one of each {group} among {report.drawn_from}" if report.drawn_from is not None else "")
+    rows = f"{report.rows} rows" + (
+        f", one for each value of {group} among {report.drawn_from}" if report.drawn_from is not None else ""
+    )
     say(f"  {'watch':<10} {report.window}: {'drift in ' + ', '.join(drifted) if drifted else 'no drift'}, {rows}")
     return report
 

@@ -220,7 +220,7 @@ def test_too_few_customers_are_told_as_such_and_counted_no_further_than_needed(
         rows = of_customers(batch(20 * hour, 12), ["a", "b", "c"] * 4)
         log.append(rows, version="3", batch=f"hour-{hour}", now=NOON + timedelta(hours=hour))
     with pytest.raises(
-        DataError, match=r"at least 4 rows of different customer \(monitoring.window_rows\) .* found 3; predict more"
+        DataError, match=r"at least 4 rows of different values of customer \(monitoring.window_rows\) .* found 3; predict more"
     ):
         log.read_window(version="3", rows=4, group="customer")
     read = []

@@ -104,7 +104,11 @@ class PredictionLog:
         found = len(drawn)
         if found < rows:
             where = f"batch '{batch}'" if batch else f"the log of version {version}"
-            what = "rows (monitoring.window_rows)" if group is None else f"rows of different {group} (monitoring.window_rows)"
+            what = (
+                "rows (monitoring.window_rows)"
+                if group is None
+                else f"rows of different values of {group} (monitoring.window_rows)"
+            )
             raise DataError(
                 f"prediction log {self.folder}: expected at least {rows} {what} in {where}, found {found}; predict more rows "
                 "first, or lower monitoring.window_rows"
