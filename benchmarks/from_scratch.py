@@ -56,12 +56,10 @@ def _fit(task: Task, case: Case, size: int, draw: int, *, start: str, unfinished
     """
     scratch, task = start == "scratch", task.of_draw(draw)
     with _clock(unfinished / "seconds.txt" if scratch else None) as clock:
-        if scratch or case.rounds is None:
-            given = Chosen(
-                rows_by_chance(task, size, draw),
-                partial(task.cold, draw) if scratch else task.warm,
-                None if scratch else task.prior,
-            )
+        if scratch:
+            given = Chosen(rows_by_chance(task, size, draw), partial(task.cold, draw), None)
+        elif case.rounds is None:
+            given = Chosen(rows_by_chance(task, size, draw), task.warm, task.prior)
         else:
             given = rows_chosen(task, case.rounds, size, draw)
         begin = Start(given.load, task.classes, given.prior)

@@ -17,7 +17,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from rootstock.groups import one_row_of_each
+from rootstock.groups import one_row_of_each, start_of_newest
 from rootstock.monitoring.decide import detect
 from rootstock.params import MonitoringParams
 from rootstock.part import Window
@@ -40,7 +40,7 @@ class World:
     asking: str
 
     def groups(self, random: np.random.Generator) -> NDArray[np.int64]:
-        """The group of each row of a log: five rows a group, or mostly fewer and of some a hundred."""
+        """The group of each row of a log: five rows a group, or three, and sixty of one in ten."""
         count = 2 * WINDOW_ROWS
         sizes = np.full(count, 5) if self.asking == "alike" else np.where(random.random(count) < 0.1, 60, 3)
         return random.permutation(np.repeat(np.arange(count), sizes))
@@ -57,9 +57,9 @@ class World:
 
 def newest(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     """The last rows, one of each group."""
-    seen: set[int] = set()
-    start = next(row for row in range(len(groups) - 1, -1, -1) if seen.add(int(groups[row])) or len(seen) == WINDOW_ROWS)
-    return start + np.array(one_row_of_each([str(group) for group in groups[start:]]))
+    names = [str(group) for group in groups]
+    start = start_of_newest(names, WINDOW_ROWS)
+    return start + np.array(one_row_of_each(names[start:]))
 
 
 def taken(window: Window, rows: NDArray[np.int64]) -> Window:

@@ -146,20 +146,17 @@ CASES |= {
 }
 
 
-def and_moved(case: Case, scratch: dict[str, Any], **changes: Any) -> Case:
-    """The same target, of which images are moved at random: in the last round, and from scratch as ``scratch`` says."""
+def and_moved(case: Case) -> Case:
+    """The same target, of which images are moved at random in the last round."""
     warm = tuple(method | {"augmentations": (MOVED,)} for method in case.warm)
-    return replace(case, name=f"{case.name}, moved images", warm=warm, scratch=scratch, **changes)
+    return replace(case, name=f"{case.name}, moved images", warm=warm)
 
 
-CASES |= {
-    "usps-chosen-moved": and_moved(CASES["usps-chosen"], IMAGE_TARGET),
-    "mnist-chosen-moved": and_moved(CASES["mnist-chosen"], IMAGE_TARGET),
-    "mnist-both-moved": and_moved(
-        CASES["mnist-chosen"], IMAGE_TARGET | {"augmentations": (MOVED,)}, shares=(0.1,),
-    ),
-}  # fmt: skip
-CASES["mnist-both-moved"] = replace(CASES["mnist-both-moved"], name=f"{CASES['mnist-both-moved'].name} from scratch too")
+CASES |= {f"{name}-chosen-moved": and_moved(CASES[f"{name}-chosen"]) for name in ("usps", "mnist")}
+CASES["mnist-both-moved"] = replace(
+    CASES["mnist-chosen-moved"], name=f"{CASES['mnist-chosen-moved'].name} from scratch too",
+    scratch=IMAGE_TARGET | {"augmentations": (MOVED,)}, shares=(0.1,),
+)  # fmt: skip
 
 
 def method_of(spec: dict[str, Any]) -> FineTuneMethod:

@@ -71,6 +71,16 @@ def one_row_of_each(groups: Sequence[str]) -> list[int]:
     )
 
 
+def start_of_newest(groups: Sequence[str], count: int) -> int:
+    """From which of the n rows on, the newest last, there are rows of so many groups; 0 where there are fewer."""
+    seen: set[str] = set()
+    for row in range(len(groups) - 1, -1, -1):
+        seen.add(groups[row])
+        if len(seen) == count:
+            return row
+    return 0
+
+
 def fewest_groups(labels: NDArray[np.int64], groups: NDArray[np.int64] | None) -> int:
     """Groups (n,) that have a class, of the class in the fewest; rows of it where each stands for itself."""
     import numpy as np

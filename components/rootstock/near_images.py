@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rootstock.pictures import flattened, is_large
+from rootstock.pictures import is_large, plain_picture
 from rootstock.threads import cores, in_threads
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _opened(data: Any) -> Any:
     from PIL import UnidentifiedImageError
 
     try:
-        return flattened(Pictures.open(io.BytesIO(data))).convert("RGB")
+        return plain_picture(data).convert("RGB")
     except (UnidentifiedImageError, Pictures.DecompressionBombError, OSError, TypeError, ValueError, SyntaxError):
         return None
 

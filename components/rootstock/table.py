@@ -206,6 +206,11 @@ def text_in(cell: Any) -> str:
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
+def as_text(cell: Any) -> str:
+    """A cell as text without blanks around it: "" where there is none, whole numbers without a decimal point."""
+    return text_in(cell).strip()
+
+
 def _ending(path: Path) -> str:
     ending = path.suffix.lower()
     ending = ".jsonl" if ending == ".ndjson" else ending

@@ -12,7 +12,6 @@ from rootstock.data import registry
 from rootstock.data.add_labels import AddedLabels, add_labels
 from rootstock.data.card import make_card
 from rootstock.data.prepare import check_modality, split_target
-from rootstock.data.read import as_text
 from rootstock.data.rows import content_ids, input_key
 from rootstock.data.split import TEST
 from rootstock.errors import DataError, ParamsError
@@ -23,7 +22,7 @@ from rootstock.monitoring.prediction_log import PredictionLog
 from rootstock.part import Pool
 from rootstock.pictures import ending_of
 from rootstock.records import GROUP, KEPT, kept_columns
-from rootstock.table import image_in, read_table, write_table
+from rootstock.table import as_text, image_in, is_missing, read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -182,7 +181,7 @@ def _image(cell: Any, place: str, *, folder: Path, most_pixels: int | None) -> b
 
 
 def _text_of(cell: Any, place: str, *, data: DataParams) -> str:
-    if not isinstance(cell, str) or not cell.strip():
+    if not isinstance(cell, str) or is_missing(cell):
         raise DataError(f"{place}: expected a text in column 'input', as its id is not in the dataset, found none; fill it in")
     if len(cell) > data.max_characters:
         raise DataError(

@@ -96,11 +96,16 @@ def _needed(params: Params, *, before: float) -> set[tuple[str, ...]]:
 
 
 def _quiet_pages(workspace: Path) -> Iterator[Path]:
-    """Evidently's page of each look that found no drift, and its copy in the Evidently workspace."""
+    """Evidently's page of each look that found no drift, and its copy in the Evidently workspace.
+
+    Not that of a look whose record cannot be read, or is not there yet.
+    """
     loud: set[str] = set()
     for page in sorted(workspace.glob(f"{MONITORING}/*/*/{HTML_FILE}")):
-        report = load_json(page.with_name(RECORD_FILE)) if page.with_name(RECORD_FILE).is_file() else {}
-        if report.get("drifted", True):  # also one that has not been written down yet
+        report: dict[str, Any] = {}
+        with contextlib.suppress(DataError, FileNotFoundError):
+            report = load_json(page.with_name(RECORD_FILE))
+        if report.get("drifted", True):
             loud.add(str(report.get("window")))
         else:
             yield page

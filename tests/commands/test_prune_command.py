@@ -111,7 +111,10 @@ def test_pages_of_looks_that_found_nothing_are_removed_and_what_they_say_is_kept
         write_look(write, name, drifted=drifted, days=days)
     write("evidently/0-1/metadata.json", days=400)
     write("evidently/0-1/snapshots/broken.json", days=400, text="{")
-    write("monitoring/news/cut-short/evidently.html", days=400)
+    for look, record in (("cut-short", None), ("damaged", "{")):
+        write(f"monitoring/news/{look}/evidently.html", days=400)
+        if record:
+            write(f"monitoring/news/{look}/record.json", days=400, text=record)
     assert removed() == {"monitoring/news/quiet/evidently.html", "evidently/0-1/snapshots/quiet.json"}
     assert (WORKSPACE / "monitoring/news/quiet/record.json").exists()
     assert (WORKSPACE / "monitoring/news/quiet/evidently.json").exists()

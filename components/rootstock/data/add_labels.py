@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rootstock.data.read import as_text
 from rootstock.data.rows import content_ids, input_key, make_frame
 from rootstock.errors import DataError, unknown_name
 from rootstock.normal_form import composed, normal_text
 from rootstock.records import CHOSEN, KEPT, SAMPLE, Value, kept_columns
+from rootstock.table import as_text
 
 if TYPE_CHECKING:
     import pandas as pd

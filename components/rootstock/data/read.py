@@ -13,7 +13,7 @@ from rootstock.data.rows import input_key, make_frame
 from rootstock.errors import DataError, unknown_name
 from rootstock.normal_form import composed, normal_text
 from rootstock.records import CHOSEN
-from rootstock.table import is_missing, read_images, text_in, undecodable
+from rootstock.table import as_text, is_missing, read_images, text_in, undecodable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,11 +72,6 @@ def _check_columns(raw: Raw) -> None:
     for name, key in raw.keep.items():
         if name not in found:
             raise DataError(f"{raw.where}: {key.partition('=')[0]}: {unknown_name('column', name, found)} (--set {key} keeps none)")
-
-
-def as_text(value: Any) -> str:
-    """A cell as text without blanks around it: "" where there is none, whole numbers without a decimal point."""
-    return text_in(value).strip()
 
 
 def _column(raw: Raw, name: str) -> list[Any]:

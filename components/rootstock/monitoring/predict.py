@@ -16,7 +16,7 @@ from rootstock.files import storage_errors, write_file
 from rootstock.monitoring.prediction_log import LONGEST_BATCH, PredictionLog
 from rootstock.monitoring.scored_rows import scored_rows
 from rootstock.records import KEPT, Value, kept_columns
-from rootstock.table import check_output, image_in, is_missing, read_image_folder, read_table, text_in, writing
+from rootstock.table import as_text, check_output, image_in, is_missing, read_image_folder, read_table, text_in, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,11 +145,7 @@ def _kept(table: pd.DataFrame, source: Path, data: DataParams) -> dict[str, list
             f"{source}: expected the group column '{group}' (data.columns.group), by which the watch tells which rows hang "
             f"together, found {', '.join(map(str, table.columns))}; add it, with blank cells for rows that stand alone"
         )
-    return {
-        f"{KEPT}{name}": [text_in(cell).strip() for cell in table[name].astype(object)]
-        for name in data.columns.kept
-        if name in table
-    }
+    return {f"{KEPT}{name}": [as_text(cell) for cell in table[name].astype(object)] for name in data.columns.kept if name in table}
 
 
 def _image(cell: Any, most_pixels: int | None) -> bytes:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from rootstock.classifier import input_hash
 from rootstock.errors import DataError
 from rootstock.files import sha256_of_json, write_file
-from rootstock.groups import group_names, one_row_of_each
+from rootstock.groups import group_names, one_row_of_each, start_of_newest
 from rootstock.records import KEPT, kept_columns
 from rootstock.table import writing
 
@@ -99,7 +99,7 @@ class PredictionLog:
             raise DataError(f"prediction log {self.folder}: expected batch '{batch}' of version {version}, found: {known}")
         read = _newest(files, rows, group) if batch is None else [(file, _groups(file, group)) for file in files]
         names = [name for _, groups in read for name in groups]
-        first = _start_of_newest(names, rows) if batch is None else 0
+        first = start_of_newest(names, rows) if batch is None else 0
         drawn = [first + row for row in one_row_of_each(names[first:])]
         found = len(drawn)
         if found < rows:
@@ -191,16 +191,6 @@ def _newest(files: Sequence[_LogFile], rows: int | None, group: str | None) -> l
         kept.insert(0, (file, _groups(file, group)))
         seen.update(kept[0][1])
     return kept
-
-
-def _start_of_newest(names: Sequence[str], groups: int) -> int:
-    """From where on there are rows of so many groups; 0 where there are fewer."""
-    seen: set[str] = set()
-    for row in range(len(names) - 1, -1, -1):
-        seen.add(names[row])
-        if len(seen) == groups:
-            return row
-    return 0
 
 
 def _groups(file: _LogFile, column: str | None) -> list[str]:

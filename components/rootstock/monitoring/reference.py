@@ -77,9 +77,9 @@ def reference_rows(target: Dataset, *, rows: int, seed: int) -> pd.DataFrame:
     missing = rows - sum(map(len, parts))
     if missing > 0 and "unused" in target.splits:
         unused, tested = read_split(target, "unused"), {group for part in parts for group in part.get(GROUP, ())}
-        strange = _one_a_group(unused, known | tested)
-        found = sum(map(len, parts)) + len(strange)
-        unused = strange if found >= FEWEST_ROWS else _one_a_group(unused, tested)  # at least no row that was learned from
+        unlearned = _one_a_group(unused, known | tested)
+        found = sum(map(len, parts)) + len(unlearned)
+        unused = unlearned if found >= FEWEST_ROWS else _one_a_group(unused, tested)  # at least no row that was learned from
         counts = target.class_counts.get("train", {}) if trained is None else _counts(_one_a_group(trained, set()))
         parts.append(_in_proportion(unused, counts, missing, seed))
     found = sum(map(len, parts))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Affine(Augmentation):
     """A random affine map about the image's centre, each part of it drawn evenly between its bounds.
 
-    Rotation, scaling and shear one after the other would each open, resample and write the image.
+    Rotation, scaling and shear one after the other would each resample the image.
     """
 
     name: Literal["affine"] = "affine"
