@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rootstock.backbone import LOADING
 from rootstock.errors import BackboneError, InputError, unknown_name
@@ -19,6 +20,8 @@ SMALL_RESNET = {
     "layer_type": "basic",
     "downsample_in_first_stage": False,
 }
+#: Zagoruyko and Komodakis, "Wide residual networks", BMVC 2016: the same, four times as wide.
+WIDE_RESNET = SMALL_RESNET | {"embedding_size": 64, "hidden_sizes": [64, 128, 256]}
 PREPROCESSOR = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "size": {"height": 32, "width": 32}}
 #: The smallest of Turc, Chang, Lee and Toutanova, "Well-read students learn better", arXiv 1908.08962.
 SMALL_BERT = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 512}
@@ -27,12 +30,24 @@ TOKENIZER_FILES = ("tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.js
 
 def write_small_resnet(folder: Path, seed: int, tokenizer: Path | None = None) -> None:
     """A residual network of three stages, 79,312 weights, and its preprocessor file; it reads images."""
+    _write_resnet(folder, seed, SMALL_RESNET)
+
+
+def write_wide_resnet(folder: Path, seed: int, tokenizer: Path | None = None) -> None:
+    """A residual network of three stages, 1,232,704 weights, and its preprocessor file; it reads images.
+
+    Training a row takes some five times as long as with the small one; what it has learned carries further.
+    """
+    _write_resnet(folder, seed, WIDE_RESNET)
+
+
+def _write_resnet(folder: Path, seed: int, config: dict[str, Any]) -> None:
     import torch
     from transformers import ResNetConfig, ResNetModel
 
     with LOADING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        ResNetModel(ResNetConfig(**SMALL_RESNET)).save_pretrained(folder, safe_serialization=True)  # type: ignore[arg-type]
+        ResNetModel(ResNetConfig(**config)).save_pretrained(folder, safe_serialization=True)
     write_text(folder / "preprocessor_config.json", json.dumps(PREPROCESSOR, indent=2) + "\n")
 
 
@@ -56,7 +71,7 @@ def write_small_bert(folder: Path, seed: int, tokenizer: Path | None = None) -> 
 
 #: modality -> architecture -> what writes it: folder, seed, folder of the tokenizer.
 ARCHITECTURES: dict[str, dict[str, Callable[[Path, int, Path | None], None]]] = {
-    "image": {"small-resnet": write_small_resnet},
+    "image": {"small-resnet": write_small_resnet, "wide-resnet": write_wide_resnet},
     "text": {"small-bert": write_small_bert},
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from rootstock.architecture import ARCHITECTURES
 from rootstock.backbone import content_hash, locate
 from rootstock.errors import DataError, InputError
 from rootstock.similarity.limits import find_licence
@@ -30,6 +31,12 @@ def project(tmp_path, monkeypatch):
     np.savez("shades.npz", images=images, labels=np.array(["dark", "light"])[labels])
     call(data, "add", "shades", "shades.npz", "--licence", "CC0-1.0")
     return tmp_path
+
+
+def test_the_help_names_every_architecture():
+    said = CliRunner().invoke(pretrain, ["--help"]).output
+    for name in (name for known in ARCHITECTURES.values() for name in known):
+        assert name in said
 
 
 def call(command, *arguments: str) -> str:

@@ -146,6 +146,14 @@ def test_weights_follow_the_seed_and_leave_the_generator_alone(tmp_path, random_
     assert content_hash(tmp_path / "same") == content_hash(random_weights) != content_hash(tmp_path / "other")
 
 
+@pytest.mark.parametrize(("name", "weights"), [("small-resnet", 79_312), ("wide-resnet", 1_232_704)])
+def test_a_residual_network_has_as_many_weights_as_it_says(tmp_path, name, weights):
+    write = writer(name, modality="image")[1]
+    write(tmp_path, 0, None)
+    assert sum(weight.numel() for weight in load_encoder(tmp_path).parameters()) == weights
+    assert f"{weights:,} weights" in (write.__doc__ or "")
+
+
 def test_an_architecture_is_chosen_by_modality_and_refused_for_another():
     assert writer(None, modality="image")[0] == "small-resnet"
     assert writer(None, modality="text")[0] == "small-bert"

@@ -12,7 +12,10 @@ from rootstock_flows.session import emit, open_project, params_options
 @click.command()
 @click.argument("source")
 @click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="New folder for the backbone.")
-@click.option("--architecture", default=None, help="small-resnet (images) or small-bert (texts).  [default: the one for the data]")
+@click.option(
+    "--architecture", default=None,
+    help="small-resnet or wide-resnet (images), small-bert (texts).  [default: the small one for the data]",
+)  # fmt: skip
 @click.option(
     "--held-out", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.2, show_default=True,
     help="Share of the rows kept apart to measure accuracy, where the data declare no test split.",
