@@ -12,11 +12,9 @@ import numpy as np
 import pandas as pd
 from few_labels import METHODS
 from kept_runs import KeptRuns, recipe
-from rootstock.architecture import writer
 from rootstock.backbone import locate, new_encoder
-from rootstock.data.demo_backbone import SEED
+from rootstock.data.demo_backbone import build_backbone
 from rootstock.encoder import Encoder
-from rootstock.files import new_folder
 from rootstock.finetuning.crossvalidate import take
 from rootstock.head import Head
 from rootstock.part import FineTuneMethod, Modality, Rows, Start, parse_part
@@ -219,7 +217,7 @@ def text_task(data: Path, cache: Path) -> Task:
 def image_task(case: Case, data: Path, cache: Path, runs: KeptRuns) -> Task:
     """Digits of one domain, and the network that has learned those of another."""
     family = read_family("digits", data, cache)
-    backbone = _random_weights(case.network, cache)
+    backbone = build_backbone(cache / case.network, architecture=case.network)
     bare = bare_encoder(str(backbone), family.modality, pooling="mean", batch_rows=64, cache_folder=cache)
     target = case.name.split()[0]
     mine = _rows_of(family.domains[target])
@@ -236,15 +234,6 @@ def image_task(case: Case, data: Path, cache: Path, runs: KeptRuns) -> Task:
         return replace(bare.load(), model=new_encoder(backbone, seed))
 
     return Task(mine, mine, 10, cold, warm, head, mine).of_draw(0)
-
-
-def _random_weights(architecture: str, cache: Path) -> Path:
-    """Folder of a backbone that has learned nothing."""
-    folder = cache / architecture
-    if not folder.is_dir():
-        with new_folder(folder) as draft:
-            writer(architecture, modality="image")[1](draft, SEED, None)
-    return folder
 
 
 def _rows_of(domain: Any) -> Rows:

@@ -36,7 +36,7 @@ def write_small_resnet(folder: Path, seed: int, tokenizer: Path | None = None) -
 def write_wide_resnet(folder: Path, seed: int, tokenizer: Path | None = None) -> None:
     """A residual network of three stages, 1,232,704 weights, and its preprocessor file; it reads images.
 
-    Training a row takes some five times as long as with the small one; what it has learned carries further.
+    Training a row takes some five times as long as with the small one; on digits it is more accurate, warm and from scratch.
     """
     _write_resnet(folder, seed, WIDE_RESNET)
 

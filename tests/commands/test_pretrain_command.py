@@ -33,16 +33,16 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_help_names_every_architecture():
-    said = CliRunner().invoke(pretrain, ["--help"]).output
-    for name in (name for known in ARCHITECTURES.values() for name in known):
-        assert name in said
-
-
 def call(command, *arguments: str) -> str:
     done = CliRunner().invoke(command, list(arguments), catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
+
+
+def test_the_help_names_every_architecture():
+    said = CliRunner().invoke(pretrain, ["--help"]).output
+    for name in (name for known in ARCHITECTURES.values() for name in known):
+        assert name in said
 
 
 def test_a_backbone_is_written_that_can_be_named(project):

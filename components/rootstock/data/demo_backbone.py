@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rootstock.architecture import write_small_resnet
+from rootstock.architecture import writer
 from rootstock.files import new_folder
 
 BACKBONE = Path("backbones") / "small-resnet"
 SEED = 0
 
 
-def build_backbone(folder: Path, *, seed: int = SEED) -> Path:
+def build_backbone(folder: Path, *, seed: int = SEED, architecture: str | None = None) -> Path:
     """Write config, random weights as safetensors and preprocessor file to ``folder``; the same seed gives the same bytes.
 
-    What stands there already is left as it is.
+    The small residual network where no other ``architecture`` is named. What stands there already is left as it is.
     """
     if (folder / "config.json").is_file():
         return folder
     with new_folder(folder) as draft:
-        write_small_resnet(draft, seed)
+        writer(architecture, modality="image")[1](draft, seed, None)
     return folder
