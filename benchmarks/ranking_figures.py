@@ -119,6 +119,28 @@ def race(cells: list[Cell], said: dict[int, Any], trials: pd.DataFrame, halving:
     }  # fmt: skip
 
 
+def foretold(cells: list[Cell], said: list[NDArray[np.float64]]) -> dict[str, Any]:
+    """How far off the gains, intervals and warnings are that were ``said`` (4, s) of each cell."""
+    found: dict[str, Any] = {}
+    targets = np.array([cell.target for cell in cells])
+    gains = np.concatenate([cell.gains for cell in cells])
+    expected = np.concatenate([cell.expected for cell in cells])
+    gain, low, high, risk = np.concatenate(said, axis=1)
+    sources = np.concatenate([cell.sources for cell in cells])
+    per_row = np.repeat(targets, [len(cell.sources) for cell in cells])
+    found["error_points"] = over_targets(100 * np.abs(gains - gain), per_row)
+    found["coverage"] = over_targets(((low <= gains) & (gains <= high)).astype(float), per_row)
+    found["half_width_points"] = float(50 * (high - low).mean())
+    found["negative_share"] = float((gains < 0).mean())
+    for name, truth in (("warning_auc", expected), ("warning_auc_per_draw", gains)):
+        found[name] = float(roc_auc_score(truth < 0, risk)) if 0 < (truth < 0).mean() < 1 else None
+    related = ~np.isin(sources, list(UNRELATED.values()))
+    found["warning_auc_related_sources"] = (
+        float(roc_auc_score(expected[related] < 0, risk[related])) if (expected[related] < 0).any() else None
+    )
+    return found
+
+
 def figures(cells: list[Cell], said: dict[int, Any], informed: dict[int, Any], rows: int) -> dict[str, Any]:
     """All figures at one number of labelled rows."""
     numbers = [number for number, cell in enumerate(cells) if cell.rows == rows]
@@ -131,22 +153,9 @@ def figures(cells: list[Cell], said: dict[int, Any], informed: dict[int, Any], r
             entry = {key: over_targets(each, targets) for key, each in judged.items()}
             entry["worst_regret_1"] = (float(judged["regret_1"].max()),) * 3
             found["rankers"].setdefault(name, {})[truth] = entry
-    found["chance"] = chance_of(mine, [said[number][0] for number in numbers], targets)
-    gains = np.concatenate([cell.gains for cell in mine])
-    expected = np.concatenate([cell.expected for cell in mine])
-    gain, low, high, risk = np.concatenate([said[number] for number in numbers], axis=1)
-    sources = np.concatenate([cell.sources for cell in mine])
-    per_row = np.repeat(targets, [len(cell.sources) for cell in mine])
-    found["error_points"] = over_targets(100 * np.abs(gains - gain), per_row)
-    found["coverage"] = over_targets(((low <= gains) & (gains <= high)).astype(float), per_row)
-    found["half_width_points"] = float(50 * (high - low).mean())
-    found["negative_share"] = float((gains < 0).mean())
-    for name, truth in (("warning_auc", expected), ("warning_auc_per_draw", gains)):
-        found[name] = float(roc_auc_score(truth < 0, risk)) if 0 < (truth < 0).mean() < 1 else None
-    related = ~np.isin(sources, list(UNRELATED.values()))
-    found["warning_auc_related_sources"] = (
-        float(roc_auc_score(expected[related] < 0, risk[related])) if (expected[related] < 0).any() else None
-    )
+    found["chance"] = chance_of(mine, [informed[number][0] for number in numbers], targets)
+    found |= foretold(mine, [said[number] for number in numbers])
+    found["own_history"] = foretold(mine, [informed[number] for number in numbers])
     found["scoring_cpu_seconds"] = float(np.mean([cell.scores["cpu_seconds"].sum() for cell in mine]))
     found["tuning_all_cpu_seconds"] = float(
         np.mean([cell.scores["source_tuning_cpu_seconds"].astype(float).sum() for cell in mine])

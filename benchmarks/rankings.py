@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from rootstock.part import SimilarityMetric
 from rootstock.records import JOINT, Outcome, sources_of
-from rootstock.similarity.evidence import JOINED_SOURCES, evidence_of
+from rootstock.similarity.evidence import JOINED_SOURCES, evidence_of, nearness_of
 from rootstock.similarity.gain_model import GainModel
-from rootstock.similarity.head_agreement import MATCHED_CLASSES, SHARED_UNITS
 from rootstock.similarity.join_sources import joined_evidence
+from rootstock.similarity.shared_scores import MATCHED_CLASSES, SHARED_UNITS
 from transfer_families import MODALITIES, TEXT_BACKBONE
 
 HERE = Path(__file__).resolve().parent
@@ -42,6 +42,8 @@ class Cell:
     """(2, s) realised, mean over draws, on either half of the test rows"""
     classes: int
     scores: pd.DataFrame
+    nearness: dict[str, float]
+    """source -> how near it lies to the target"""
 
 
 def read_cells(family: str, metrics: tuple[SimilarityMetric, ...]) -> list[Cell]:
@@ -50,6 +52,7 @@ def read_cells(family: str, metrics: tuple[SimilarityMetric, ...]) -> list[Cell]
     scores = pd.read_csv(HERE / f"transfer_scores_{family}.csv", keep_default_na=False)
     units = {metric.name: metric.unit for metric in metrics} | SHARED_UNITS
     names = list(units)
+    near = [metric.name for metric in metrics if not metric.reads_labels]
     scores = scores.reindex(columns=[*scores.columns, *(name for name in names if name not in scores)])
     numeric = [*names, "source_accuracy", "cpu_seconds"]
     scores[numeric] = scores[numeric].apply(pd.to_numeric, errors="coerce")
@@ -74,6 +77,7 @@ def read_cells(family: str, metrics: tuple[SimilarityMetric, ...]) -> list[Cell]
             Cell(
                 str(target), int(rows), int(seed), sources, tuple(evidence[name] for name in sources),
                 chosen["gain in accuracy"].to_numpy(), chosen["expected accuracy"].to_numpy(), _halves(chosen), classes, chosen,
+                nearness_of(seen, near, domains=sources),
             )
         )  # fmt: skip
     return cells
@@ -167,6 +171,9 @@ def predict(
             model = models.setdefault(f"{cell.target} {cell.rows}", GainModel(kept, mine, names))
         else:
             model = models.setdefault("", GainModel(past, (), names, kin))
-        said = model.predict(cell.evidence, cell.sources, rows_per_class=cell.rows / cell.classes, confidence=CONFIDENCE)
+        said = model.predict(
+            cell.evidence, cell.sources, target=cell.target, nearness=cell.nearness, rows_per_class=cell.rows / cell.classes,
+            confidence=CONFIDENCE,
+        )  # fmt: skip
         found[number] = np.array([[p.gain, p.low, p.high, p.risk] for p in said]).T
     return found

@@ -22,8 +22,10 @@ from rootstock.head import Head, log_probabilities, logistic_head, scaled
 from rootstock.params import load_params
 from rootstock.part import Labelled, Pair, SimilarityMetric, Unlabelled
 from rootstock.similarity.crossvalidated import crossvalidated_correct
-from rootstock.similarity.head_agreement import HEAD_AGREEMENT, MATCHED_CLASSES, head_agreement, votes_of
+from rootstock.similarity.evidence import nearness_of
+from rootstock.similarity.opinions import Opinions, class_means, opinions_of
 from rootstock.similarity.representation import representation_of
+from rootstock.similarity.shared_scores import SHARED_UNITS, shared_scores
 from rootstock_flows.environment import opt_out
 from transfer_families import DRAWS, FAMILIES, MODALITIES, Domain, Family, read_family
 from transfer_outcomes import encoder_of
@@ -33,7 +35,7 @@ PARAMS = {"text": "params.yaml", "image": "params-images.yaml"}
 
 
 class Scorer:
-    """A family with the features, heads and agreements that do not depend on the draw of labelled rows."""
+    """A family with what does not depend on the draw of labelled rows: features, heads, and what these say of other rows."""
 
     def __init__(self, family: Family, cache: Path) -> None:
         self.family = family
@@ -43,7 +45,8 @@ class Scorer:
         self.heads = {name: self._head(domain) for name, domain in family.domains.items()}
         self.own_accuracy = {name: self._own_accuracy(domain) for name, domain in family.domains.items()}
         self.unlabelled = {domain.name: self._unlabelled(domain, similarity.unlabelled_rows, cache) for domain in family.targets}
-        self.agreement = {domain.name: self._agreement(domain) for domain in family.targets}
+        self.of_heads = {domain.name: self._of_heads(domain) for domain in family.targets}
+        self.of_means = {domain.name: self._of_means(domain) for domain in family.targets}
 
     def _head(self, domain: Domain) -> Head:
         rows = domain.source
@@ -67,37 +70,54 @@ class Scorer:
                 np.save(stream, features)
         return Unlabelled(inputs, np.load(path))
 
-    def _agreement(self, target: Domain) -> dict[str, float | None]:
-        """Source -> agreement with the other sources' heads on the target's rows without labels."""
+    def _others(self, target: Domain) -> list[Domain]:
+        return [domain for domain in self.family.domains.values() if domain.name != target.name]
+
+    def _of_heads(self, target: Domain) -> dict[str, Opinions | None]:
+        """Source -> what its head says of the target's rows without labels."""
         features = self.unlabelled[target.name].features
-        sources = [name for name in self.family.domains if name != target.name]
-        votes = {
-            name: votes_of(log_probabilities(features, self.heads[name]), self.family.domains[name].classes, target.classes)
-            for name in sources
+        return {
+            each.name: opinions_of(log_probabilities(features, self.heads[each.name]), each.classes, target.classes)
+            for each in self._others(target)
         }
-        return head_agreement(votes, sources=sources)
+
+    def _of_means(self, target: Domain) -> dict[str, Opinions | None]:
+        """Source -> how near the target's rows without labels lie to the means of its classes."""
+        features, found = scaled(self.unlabelled[target.name].features), {}
+        for each in self._others(target):
+            rows = each.source
+            means = class_means(scaled(self.features[each.name][rows]), each.labels[rows], classes=len(each.classes))
+            found[each.name] = opinions_of(features @ means.T, each.classes, target.classes)
+        return found
 
     def cells(self) -> Iterator[dict[str, object]]:
         """Rows of the table."""
         for target in self.family.targets:
             for seed in range(DRAWS):
                 for count in target.labelled_rows:
-                    for source in (None, *(each for each in self.family.domains.values() if each.name != target.name)):
-                        yield self._cell(target, source, seed=seed, rows=count)
+                    yield from self._ranking(target, seed=seed, rows=count)
             print(f"scored {target.name}", file=sys.stderr, flush=True)
 
-    def _cell(self, target: Domain, source: Domain | None, *, seed: int, rows: int) -> dict[str, object]:
-        pair = self._pair(target, source, seed=seed, rows=rows)
-        started = time.process_time()
-        measured = {metric.name: metric.measure(pair) for metric in self.metrics}
-        seconds = time.process_time() - started
-        name = source.name if source else ""
-        return {
-            "target": target.name, "source": name, "seed": seed, "labelled_rows": rows, "classes": len(target.classes),
-            **measured, "cpu_seconds": seconds, "source_accuracy": self.own_accuracy.get(name),
-            HEAD_AGREEMENT: self.agreement[target.name].get(name),
-            MATCHED_CLASSES: len(set(target.classes) & set(source.classes)) / len(target.classes) if source else None,
-        }  # fmt: skip
+    def _ranking(self, target: Domain, *, seed: int, rows: int) -> Iterator[dict[str, object]]:
+        others = self._others(target)
+        measured, seconds = {}, {}
+        for source in (None, *others):
+            pair, name = self._pair(target, source, seed=seed, rows=rows), source.name if source else ""
+            started = time.process_time()
+            measured[name] = {metric.name: metric.measure(pair) for metric in self.metrics}
+            seconds[name] = time.process_time() - started
+        sources = [each.name for each in others]
+        near = nearness_of(measured, [metric.name for metric in self.metrics if not metric.reads_labels], domains=sources)
+        matched: dict[str, float | None] = {
+            each.name: len(set(target.classes) & set(each.classes)) / len(target.classes) for each in others
+        }
+        shared = shared_scores(self.of_heads[target.name], self.of_means[target.name], matched, near)
+        for name, scores in measured.items():
+            yield {
+                "target": target.name, "source": name, "seed": seed, "labelled_rows": rows, "classes": len(target.classes),
+                **scores, "cpu_seconds": seconds[name], "source_accuracy": self.own_accuracy.get(name),
+                **shared.get(name, dict.fromkeys(SHARED_UNITS)),
+            }  # fmt: skip
 
     def _pair(self, target: Domain, source: Domain | None, *, seed: int, rows: int) -> Pair:
         mine, more = self._labelled(target, target.labelled(seed, rows)), self.unlabelled[target.name]

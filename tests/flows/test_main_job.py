@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from rootstock.similarity.shared_scores import SHARED_UNITS
 
 pytestmark = [pytest.mark.flow, pytest.mark.slow]
 
@@ -49,7 +50,7 @@ def test_the_document_scores_every_candidate(first):
     candidates = {candidate["source"]: candidate for candidate in first["ranking"]["candidates"]}
     assert set(candidates) == {"backbone alone", "market", "letters", "from scratch"}
     metrics = {metric["name"] for metric in first["params"]["similarity"]["metrics"]}
-    shown = metrics | {"head_agreement", "matched_classes"}
+    shown = metrics | set(SHARED_UNITS)
     assert all(set(candidate["scores"]) == shown for candidate in candidates.values())
     assert candidates["market"]["predicted_gain"]["low"] <= candidates["market"]["predicted_gain"]["value"]
     assert first["ranking"]["chosen"] in {None, "market", "letters"}

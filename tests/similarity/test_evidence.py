@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 from rootstock.part import ACCURACY, NATS
-from rootstock.similarity.evidence import LEVEL, STANDING, evidence_of
+from rootstock.similarity.evidence import LEVEL, STANDING, evidence_of, nearness_of
 
 COSINE, LOGLIK = {"cosine": "cosine"}, {"loglik": NATS}
 SCORES = {
@@ -95,3 +95,21 @@ def test_the_scores_are_not_changed():
     before = copy.deepcopy(SCORES)
     found()
     assert before == SCORES
+
+
+def test_nearness_is_the_mean_of_where_scores_without_labels_put_a_source():
+    scores = {"near": {"cosine": 0.8, "overlap": 0.1, "loglik": -9.0}, "far": {"cosine": 0.2, "overlap": 0.3, "loglik": -1.0}}
+    found = nearness_of(scores, ["cosine", "overlap"], domains=["near", "far"])
+    assert found == pytest.approx({"near": 0.0, "far": 0.0})
+    assert nearness_of(scores, ["cosine"], domains=["near", "far"]) == pytest.approx({"near": 2 / 3, "far": -2 / 3})
+
+
+def test_without_such_scores_all_sources_are_as_near():
+    assert nearness_of(SCORES, ["overlap"], domains=["near", "far"]) == {"near": 0.0, "far": 0.0}
+
+
+def test_a_source_that_lacks_a_score_of_the_others_is_farther():
+    found = nearness_of(
+        {"near": {"cosine": 0.8}, "far": {"cosine": 0.2}, "mute": {"cosine": None}}, ["cosine"], domains=["near", "far", "mute"]
+    )
+    assert found["mute"] < found["near"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rootstock.records import Outcome
 from rootstock.similarity.evidence import LEVEL, STANDING
-from rootstock.similarity.gain_model import STANDING_RIDGE, GainModel
+from rootstock.similarity.gain_model import SHARED, STANDING_RIDGE, GainModel
 from rootstock.similarity.join_sources import joined_evidence
 
 CONFIDENCE = 0.9
@@ -37,8 +37,9 @@ def world(targets=20, sources=8, *, noise=0.02, seed=0, slope=0.1, rows=32, task
     return tuple(found)
 
 
-def predict(model, *evidence, sources=None, rows=16.0):
-    return model.predict(list(evidence), sources or ["x"] * len(evidence), rows_per_class=rows, confidence=CONFIDENCE)
+def predict(model, *evidence, sources=None, rows=16.0, nearness=None):
+    sources = sources or ["x"] * len(evidence)
+    return model.predict(list(evidence), sources, target="new", nearness=nearness or {}, rows_per_class=rows, confidence=CONFIDENCE)
 
 
 def test_without_noise_the_line_is_found():
@@ -59,6 +60,56 @@ def test_weights_are_in_the_proportions_of_a_non_negative_ridge_regression():
     fitted = Ridge(alpha=STANDING_RIDGE * len(y), fit_intercept=False, positive=True).fit(x, apart)
     base, one, other = predict(GainModel(past, (), (SCORE, USELESS)), {}, {SCORE: 1.0}, {USELESS: 1.0})
     assert (one.gain - base.gain) / (other.gain - base.gain) == pytest.approx(fitted.coef_[0] / fitted.coef_[1], rel=0.02)
+
+
+def ranked_by_one_score(scores=12, targets=12, sources=8):
+    """Gains follow the first score and its errors the others: together they explain more, alone it orders better."""
+    random = np.random.default_rng(0)
+    found = []
+    for t in range(targets):
+        first = random.normal(size=sources)
+        gains = 0.02 * first - 0.3 * (np.arange(sources) == 0)
+        rest = -2.0 * (np.arange(sources) == 0)[:, None] + random.normal(size=(sources, scores - 1))
+        for s in range(sources):
+            evidence = {f"{i}{STANDING}": value for i, value in enumerate([first[s], *rest[s]])}
+            found.append(outcome(f"t{t}", f"s{s}", evidence, gains[s]))
+    return tuple(found)
+
+
+def test_few_scores_are_selected_where_they_order_better_what_was_left_out():
+    past = ranked_by_one_score()
+    names = tuple(past[0].evidence)
+    base, first, other = predict(GainModel(past, (), names), {}, {names[0]: 1.0}, {names[1]: 1.0})
+    assert first.gain - base.gain > 2 * (other.gain - base.gain)
+
+
+def test_weights_are_shared_where_few_scores_order_no_better():
+    """With one score there is nothing to select."""
+    past = world(slope=0.02, noise=0.05, targets=6)
+    model = GainModel(past, (), (SCORE,))
+    assert model._way_and_errors(np.ones(len(past)))[0] == SHARED
+
+
+def test_the_teams_own_errors_widen_and_narrow_the_interval():
+    past = world(noise=0.05)
+    exact, wild = (
+        tuple(outcome(f"own{t}", f"s{s}", {SCORE: 0.0}, 0.05 + error * (-1) ** (s + t)) for t in range(40) for s in range(4))
+        for error in (0.0, 0.4)
+    )
+    alone, narrow, wide = (predict(GainModel(past, own, (SCORE,)), {SCORE: 0.0})[0] for own in ((), exact, wild))
+    assert narrow.high - narrow.low < alone.high - alone.low < wide.high - wide.low
+
+
+def test_outcomes_on_targets_near_to_this_one_move_a_source_more():
+    past = world()
+    own = tuple(
+        outcome(target, source, {SCORE: 0.0}, 0.05 + sign * 0.1 * (source == "s"))
+        for target, sign in (("near", 1), ("far", -1))
+        for source in ("s", "other")
+    )
+    model = GainModel(past, own, (SCORE,))
+    alike, near = (predict(model, {SCORE: 0.0}, sources=["s"], nearness=each)[0].gain for each in ({}, {"near": 1.5, "far": -1.5}))
+    assert near > alike + 0.01
 
 
 def test_a_score_that_went_against_the_gains_counts_nothing():
@@ -119,7 +170,7 @@ def test_how_large_gains_are_is_learned_from_tasks_of_the_same_modality(kin, mea
 
 
 def test_order_is_learned_from_other_modalities_too_which_count_as_one_task():
-    """One task of texts follows one score, three of images another."""
+    """One task of texts follows one score, three of images another; weights are shared by both scores."""
     other = [
         outcome(o.target, o.source, {SCORE: o.evidence[USELESS], USELESS: o.evidence[SCORE]}, o.realised) for o in world(seed=1)
     ]
@@ -127,8 +178,10 @@ def test_order_is_learned_from_other_modalities_too_which_count_as_one_task():
     past = (*world(task="reviews", seed=2), *images)
 
     def slopes(kin):
-        base, one, two = predict(GainModel(past, (), (SCORE, USELESS), frozenset(kin)), {}, {SCORE: 1.0}, {USELESS: 1.0})
-        return (one.gain - base.gain) / (two.gain - base.gain)
+        model = GainModel(past, (), (SCORE, USELESS), frozenset(kin))
+        fitted = model._fit(np.ones(len(past), dtype=bool), np.ones(len(past)), SHARED)
+        base, one, two = fitted(model._table([{}, {SCORE: 1.0}, {USELESS: 1.0}]))
+        return (one - base) / (two - base)
 
     assert slopes({"reviews"}) == pytest.approx(1.0, abs=0.15)
     assert slopes(set()) == pytest.approx(1 / 3, abs=0.1)
@@ -168,7 +221,7 @@ def test_a_target_does_not_help_to_calibrate_its_own_error():
     odd = tuple(outcome("odd", f"s{i}", {SCORE: float(i)}, -0.5 * i) for i in range(8))
     model = GainModel(world(noise=0.001) + odd, (), (SCORE,))
     weights = np.ones(len(model.bundled))
-    errors = model._left_out_errors(weights)[-8:]
+    errors = model._way_and_errors(weights)[1][-8:]
     assert np.abs(errors).max() > 3.0
 
 

@@ -24,6 +24,7 @@ from rootstock.rows import bare_encoder
 from rootstock.similarity.candidates import ALONE, CHAMPION, SCRATCH
 from rootstock.similarity.gain_model import GainModel
 from rootstock.similarity.rank import rank
+from rootstock.similarity.shared_scores import SHARED_UNITS
 
 NOBODY = Incumbent(version=None, model=None, run_key=None, earlier=())
 
@@ -149,9 +150,9 @@ def test_a_champion_is_scored_on_rows_that_it_has_not_seen_and_so_is_everyone(ra
 def test_gains_are_predicted_for_the_rows_that_are_learned_from_not_for_those_scored(ranked, champion, monkeypatch):
     asked, predict = [], GainModel.predict
 
-    def recorded(self, evidence, sources, *, rows_per_class, confidence):
+    def recorded(self, evidence, sources, *, rows_per_class, **more):
         asked.append(rows_per_class)
-        return predict(self, evidence, sources, rows_per_class=rows_per_class, confidence=confidence)
+        return predict(self, evidence, sources, rows_per_class=rows_per_class, **more)
 
     monkeypatch.setattr(GainModel, "predict", recorded)
     assert ranked(champion(9)).rows == 9
@@ -196,7 +197,7 @@ def test_features_are_computed_once_for_all_runs(ranked, tiny_params, monkeypatc
     for name in ("embed", "embed_layers"):
         monkeypatch.setattr(Encoder, name, lambda *_: pytest.fail("computed again"))
     found = ranked(similarity={"metrics": tiny_params.similarity.metrics[-3:]})
-    assert len(found.candidates[0].scores) == 3 + 2  # and the two that come with every ranking
+    assert len(found.candidates[0].scores) == 3 + len(SHARED_UNITS)  # that come with every ranking
 
 
 def test_every_candidate_has_a_prediction_but_the_controls(ranked, champion):
@@ -346,7 +347,10 @@ def test_heads_of_the_same_classes_are_held_against_one_another(ranked, tiny_dat
     twin = tiny_data.sources[0].model_copy(update={"name": "twin"})
     found = ranked(prepared=tiny_data.model_copy(update={"sources": (*tiny_data.sources, twin)}))
     scores = {c.name: c.scores["head_agreement"] for c in found.candidates}
-    assert scores["related"] == scores["twin"] == 1.0  # the same rows, the same head
+    assert scores["related"] == pytest.approx(1.0) == scores["twin"]  # the same rows, the same head
     assert scores["unrelated"] is None
+    alike = {c.name: c.scores["consensus"] for c in found.candidates}
+    assert alike["related"] == pytest.approx(1.0) == alike["twin"]
+    assert alike["unrelated"] is alike[ALONE] is None
     matched = {c.name: c.scores["matched_classes"] for c in found.candidates}
     assert (matched["related"], matched["unrelated"], matched[ALONE]) == (1.0, 0.0, None)

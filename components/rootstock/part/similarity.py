@@ -94,6 +94,8 @@ class SimilarityMetric(Part, ABC):
 
     unit: ClassVar[str] = "score"
     """what the number counts, for people; ``NATS`` for log-likelihoods"""
+    reads_labels: ClassVar[bool] = True
+    """False for metrics of how near the source's rows lie to the target's, whatever their labels"""
 
     @abstractmethod
     def measure(self, pair: Pair) -> float | None:

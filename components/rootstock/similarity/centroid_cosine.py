@@ -12,6 +12,7 @@ class CentroidCosine(SimilarityMetric):
 
     name: Literal["centroid_cosine"] = "centroid_cosine"
     unit: ClassVar[str] = "cosine"
+    reads_labels: ClassVar[bool] = False
 
     def measure(self, pair: Pair) -> float | None:
         """Higher is better. None for a candidate without a source, or with a centroid of length zero."""

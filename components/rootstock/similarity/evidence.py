@@ -45,6 +45,25 @@ def evidence_of(
     return found
 
 
+def nearness_of(
+    scores: Mapping[str, Mapping[str, float | None]], names: Sequence[str], *, domains: Sequence[str]
+) -> dict[str, float]:
+    """Domain -> mean of where the scores ``names``, which read no labels, put it among the ``domains``; 0 where there is none."""
+    found = {}
+    for domain in domains:
+        standings = [
+            standing
+            for name in names
+            if (standing := _standing(scores[domain].get(name), _known(scores, name, domains))) is not None
+        ]
+        found[domain] = sum(standings) / len(standings) if standings else 0.0
+    return found
+
+
+def _known(scores: Mapping[str, Mapping[str, float | None]], name: str, domains: Sequence[str]) -> list[float]:
+    return [value for each in domains if (value := scores[each].get(name)) is not None]
+
+
 def _standing(value: float | None, known: Sequence[float]) -> float | None:
     if not known:
         return None

@@ -24,6 +24,7 @@ class FrechetDistance(SimilarityMetric):
 
     name: Literal["frechet_distance"] = "frechet_distance"
     unit: ClassVar[str] = "negative share of variance"
+    reads_labels: ClassVar[bool] = False
 
     rows: Annotated[int, Field(ge=2)]
 

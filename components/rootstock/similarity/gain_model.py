@@ -2,9 +2,11 @@
 
 A predicted gain has two parts. The *standing* of a candidate among the sources of its ranking is a weighted sum of where each score
 puts it. Weights are not negative, as every score is higher for better by design: with few tasks to learn from, that says more than
-any penalty (Dawes 1979, "The robust beauty of improper linear models"; scores that agree share a weight instead of cancelling). The
-*level* of a ranking is what its sources gain on the whole, from cross-validated gains of the scores in units of accuracy. Sources
-that are learned from together gain what they would gain on average, and more by the *surplus* of such candidates before.
+any penalty (Dawes 1979, "The robust beauty of improper linear models"; scores that agree share a weight instead of cancelling).
+They are *shared* by all scores that explain gains, or those of the few scores *selected* as they order sources best: whichever way
+orders better those tasks, or targets of the one task, that were left out. The *level* of a ranking is what its sources gain on the
+whole, from cross-validated gains of the scores in units of accuracy. Sources that are learned from together gain what they would
+gain on average, and more by the *surplus* of such candidates before.
 
 How scores tell better from worse is learned from tasks of every modality, those of another than the target's together counting as
 one task; how large gains are, where all scores are middling, from the target's own modality alone: texts that a pretrained backbone
@@ -18,13 +20,17 @@ few, errors are widened as those of the mean of so many and one more.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rootstock.records import Outcome, sources_of
+from rootstock.similarity.ensemble_selection import concordance, select_ensemble
 from rootstock.similarity.evidence import JOINED_SOURCES, LEVEL, STANDING
+from rootstock.similarity.own_history import HALF_TRUST, left_out_errors, shift_of
+from rootstock.similarity.prediction import Prediction, Spread
+from rootstock.similarity.weighted import equal_shares, group_means, known_mean, known_variance, non_negative_ridge, stretch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,22 +45,11 @@ ENOUGH_TASKS = 2
 #: Past outcomes with twice or half as many labelled rows a class count exp(-1/2) as much.
 DOUBLINGS = 1.0
 
-#: A team's mean surprise counts half once it has so many outcomes of its own.
-HALF_TRUST = 8.0
+#: Ways to weigh scores: by all that explain gains, or by the few that order best.
+SHARED, SELECTED = "shared", "selected"
 
 #: Gains of a task's sources differ by a tenth of a point at least: below that, it is the rows that differ.
 SMALLEST_SPREAD = 1e-3
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A predicted gain in accuracy."""
-
-    gain: float
-    low: float
-    high: float
-    risk: float
-    """probability that the gain is below zero"""
 
 
 @dataclass(frozen=True)
@@ -70,35 +65,74 @@ class GainModel:
     the spread of a prediction; empty: all tasks are alike"""
 
     def predict(
-        self, evidence: Sequence[dict[str, float | None]], sources: Sequence[str], *, rows_per_class: float, confidence: float
+        self,
+        evidence: Sequence[dict[str, float | None]],
+        sources: Sequence[str],
+        *,
+        target: str,
+        nearness: Mapping[str, float],
+        rows_per_class: float,
+        confidence: float,
     ) -> list[Prediction]:
-        """One prediction a candidate, for a target with so many labelled rows a class. Raises ValueError without outcomes."""
+        """One prediction a candidate, for a target with so many labelled rows a class. Raises ValueError without outcomes.
+
+        ``nearness`` says of data sets how near they lie to the ``target``: the team's outcomes on those count the more.
+        """
         import numpy as np
 
-        weights = self._weights(rows_per_class)
         table = self._table(evidence)
-        gains = self._fit(np.ones(len(weights), dtype=bool), weights)(table)
-        errors = self._left_out_errors(weights)
-        spreads = {joined: self._spread(errors, weights, joined=joined) for joined in set(table.joined.tolist())}
-        shift = self._surprises(weights)
+        weights = self._weights(rows_per_class)
+        way, errors = self._way_and_errors(weights)
+        fitted = self._fit(np.ones(len(weights), dtype=bool), weights, way)
+        gains = fitted(table)
+        surprises = self._surprises(fitted)
+        shift = shift_of(self.own, surprises, target=target, nearness=nearness)
+        spreads = {joined: self._spread(errors, weights, surprises, joined=joined) for joined in set(table.joined.tolist())}
         return [
             spreads[joined].around(float(gain) + shift(source), confidence=confidence)
             for gain, source, joined in zip(gains, sources, table.joined.tolist(), strict=True)
         ]
 
-    def _spread(self, errors: NDArray[np.float64], weights: NDArray[np.float64], *, joined: bool) -> _Spread:
-        """Errors of candidates of the same kind, joined sources or single ones; of all in tasks where there were none of it."""
+    def _spread(
+        self, errors: NDArray[np.float64], weights: NDArray[np.float64], surprises: Sequence[float], *, joined: bool
+    ) -> Spread:
+        """Errors of candidates of the same kind, joined sources or single ones; of all in tasks where there were none of it.
+
+        The team's own, each of its targets left out in turn, are those of one more task, which counts in full once it has many
+        targets.
+        """
         import numpy as np
 
         of_kind = self._evidence.joined == joined
         judged = self._judged & (of_kind | ~np.isin(self._tasks, self._tasks[of_kind]))
-        return _Spread(errors[judged], _equal_shares(weights[judged], self._tasks[judged]) * judged.sum())
+        shares = equal_shares(weights[judged], self._tasks[judged])
+        mine = self._table([outcome.evidence for outcome in self.own]).joined == joined
+        if not mine.any():
+            return Spread(errors[judged], shares * judged.sum())
+        own = np.array(left_out_errors(self.own, surprises))[mine]
+        targets = np.array([f"{outcome.task}/{outcome.target}" for outcome in self.own])[mine]
+        count = len(np.unique(targets))
+        share = count / (count + HALF_TRUST) / len(np.unique(self._tasks[judged]))
+        mass = np.concatenate([shares, share * equal_shares(np.ones(len(own)), targets)])
+        return Spread(np.concatenate([errors[judged], own * _widening(count)]), mass / mass.sum() * len(mass))
 
     @cached_property
     def _tasks(self) -> NDArray[np.str_]:
         import numpy as np
 
         return np.array([outcome.task for outcome in self.bundled])
+
+    @cached_property
+    def _rankings(self) -> NDArray[np.str_]:
+        import numpy as np
+
+        return np.array([f"{outcome.task}/{outcome.target}/{outcome.labelled_rows}" for outcome in self.bundled])
+
+    @cached_property
+    def _sources(self) -> NDArray[np.str_]:
+        import numpy as np
+
+        return np.array([outcome.source for outcome in self.bundled])
 
     @cached_property
     def _gains(self) -> NDArray[np.float64]:
@@ -138,7 +172,7 @@ class GainModel:
         """Weights that sum to one: the same for every task of the target's modality, and for all others together."""
         import numpy as np
 
-        shares = _equal_shares(weights, tasks)
+        shares = equal_shares(weights, tasks)
         if self.kin:
             others = ~np.isin(tasks, list(self.kin))
             shares = np.where(others, shares / max(1, len(np.unique(tasks[others]))), shares)
@@ -151,26 +185,31 @@ class GainModel:
         of_kin = weights * np.isin(tasks, list(self.kin))
         return float((of_kin if of_kin.sum() > 0 else weights) @ values / (of_kin.sum() or 1.0))
 
-    def _fit(self, kept: NDArray[np.bool_], weights: NDArray[np.float64]) -> Callable[[_Evidence], NDArray[np.float64]]:
+    def _fit(self, kept: NDArray[np.bool_], weights: NDArray[np.float64], way: str) -> Callable[[_Evidence], NDArray[np.float64]]:
         """What predicts gains, learned from the ``kept`` outcomes."""
         import numpy as np
 
         tasks, gains, joined = self._tasks[kept], self._gains[kept], self._evidence.joined[kept]
         standing, level = self._evidence.standing[kept], self._evidence.level[kept]
         weights, joined_weights = (self._shares(weights[kept] * part, tasks) for part in (~joined, joined))
-        rankings = np.array([f"{o.task}/{o.target}/{o.labelled_rows}" for o, yes in zip(self.bundled, kept, strict=True) if yes])
-        apart = gains - _means(gains, rankings, weights)
-        spread = np.maximum(np.sqrt(_means(apart**2, tasks, weights)), SMALLEST_SPREAD)
-        slopes = _not_negative(standing, apart / spread, weights, ridge=STANDING_RIDGE)
+        rankings = self._rankings[kept]
+        apart = gains - group_means(gains, rankings, weights)
+        spread = np.maximum(np.sqrt(group_means(apart**2, tasks, weights)), SMALLEST_SPREAD)
+        if way == SELECTED:
+            slopes = select_ensemble(standing, gains, rankings=rankings, sources=self._sources[kept], weights=weights)
+        else:
+            slopes = non_negative_ridge(standing, apart / spread, weights, ridge=STANDING_RIDGE)
         # The penalty is there to share weights among scores that agree, not to make gains look smaller: their sum is fitted freely.
-        slopes = slopes * _stretch(np.nan_to_num(standing) @ slopes, apart / spread, weights)
+        slopes = slopes * stretch(np.nan_to_num(standing) @ slopes, apart / spread, weights)
         surplus = float(joined_weights @ (apart / spread - np.nan_to_num(standing) @ slopes)) / max(
             float(joined_weights.sum()), 1e-300
         )
         usual_spread = float(np.exp(weights @ np.log(spread)))
         mean = float(weights @ gains)
-        centre = _centre(level, weights)
-        levels = _not_negative(level - centre, gains - mean, weights, ridge=LEVEL_RIDGE * float(_variance(level, centre, weights)))
+        centre = known_mean(level, weights)
+        levels = non_negative_ridge(
+            level - centre, gains - mean, weights, ridge=LEVEL_RIDGE * float(known_variance(level, centre, weights))
+        )
 
         mean = self._mean_of_kin(gains - np.nan_to_num(level - centre) @ levels, weights, tasks)
 
@@ -180,19 +219,35 @@ class GainModel:
 
         return predict
 
-    def _left_out_errors(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n,) gain less prediction of each bundled outcome, predicted without its task, or all that its target took part in."""
+    def _way_and_errors(self, weights: NDArray[np.float64]) -> tuple[str, NDArray[np.float64]]:
+        """The way to weigh scores that orders best what is left out, and (n,) the errors it makes there, widened."""
         import numpy as np
 
         targets = np.array([outcome.target for outcome in self.bundled])
         units = self._tasks if len(np.unique(self._tasks)) > 1 else targets
-        errors = np.zeros(len(targets))
+        said = {way: self._left_out(weights, way, units) for way in (SHARED, SELECTED)}
+        single = ~self._evidence.joined & self._judged
+        orders = {
+            way: [self._concordance(each, single & (units == unit)) for unit in np.unique(units[single])]
+            for way, each in said.items()
+        }
+        way = SELECTED if np.mean(orders[SELECTED]) > np.mean(orders[SHARED]) + 1e-9 else SHARED
+        return way, (self._gains - said[way]) * _widening(len(np.unique(units[self._judged])))
+
+    def _concordance(self, said: NDArray[np.float64], chosen: NDArray[np.bool_]) -> float:
+        return concordance(said[chosen], self._gains[chosen], rankings=self._rankings[chosen], sources=self._sources[chosen])
+
+    def _left_out(self, weights: NDArray[np.float64], way: str, units: NDArray[np.str_]) -> NDArray[np.float64]:
+        """(n,) prediction of each bundled outcome, without its task, or without all that its target took part in."""
+        import numpy as np
+
+        said = self._gains.copy()
         for unit in np.unique(units):
             held = units == unit
             rest = ~held if units is self._tasks else ~held & ~self._learned_from(str(unit))
             if rest.sum() >= 2:
-                errors[held] = self._gains[held] - self._fit(rest, weights)(self._evidence.of(held))
-        return errors * _widening(len(np.unique(units[self._judged])))
+                said[held] = self._fit(rest, weights, way)(self._evidence.of(held))
+        return said
 
     def _learned_from(self, source: str) -> NDArray[np.bool_]:
         """(n,) outcomes of the source, or of others joined with it."""
@@ -200,38 +255,12 @@ class GainModel:
 
         return np.array([source in sources_of(outcome.source) for outcome in self.bundled])
 
-    def _surprises(self, weights: NDArray[np.float64]) -> _Shift:
-        """What the team's own outcomes were above what was to be expected, in all and by source, drawn towards nothing."""
-        import numpy as np
-
+    def _surprises(self, fitted: Callable[[_Evidence], NDArray[np.float64]]) -> list[float]:
+        """What each of the team's own outcomes was above what was to be expected."""
         if not self.own:
-            return _Shift(0.0, {})
-        said = self._fit(np.ones(len(weights), dtype=bool), weights)(self._table([outcome.evidence for outcome in self.own]))
-        errors = [outcome.realised - float(value) for outcome, value in zip(self.own, said, strict=True)]
-        overall = sum(errors) / (len(errors) + HALF_TRUST)
-        by_source: dict[frozenset[str], list[float]] = {}
-        for outcome, error in zip(self.own, errors, strict=True):
-            by_source.setdefault(frozenset(sources_of(outcome.source)), []).append(error - overall)
-        return _Shift(overall, {source: sum(each) / (len(each) + HALF_TRUST) for source, each in by_source.items()})
-
-
-@dataclass(frozen=True)
-class _Spread:
-    """Errors made before, and how much each counts."""
-
-    errors: NDArray[np.float64]
-    mass: NDArray[np.float64]
-
-    def around(self, gain: float, *, confidence: float) -> Prediction:
-        import numpy as np
-
-        tail = (1 - confidence) / 2
-        order = np.argsort(self.errors)
-        shares = np.cumsum(self.mass[order]) / self.mass.sum()
-        places = np.minimum(np.searchsorted(shares, [tail, 1 - tail]), len(order) - 1)
-        low, high = (float(error) for error in self.errors[order][places])
-        risk = (float(self.mass[self.errors < -gain].sum()) + 0.5) / (float(self.mass.sum()) + 1.0)
-        return Prediction(gain, gain + low, gain + high, risk)
+            return []
+        said = fitted(self._table([outcome.evidence for outcome in self.own]))
+        return [outcome.realised - float(value) for outcome, value in zip(self.own, said, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -247,76 +276,11 @@ class _Evidence:
         return _Evidence(self.standing[rows], self.level[rows], self.joined[rows])
 
 
-@dataclass(frozen=True)
-class _Shift:
-    overall: float
-    by_source: dict[frozenset[str], float]
-    """in whatever order they were joined"""
-
-    def __call__(self, source: str) -> float:
-        return self.overall + self.by_source.get(frozenset(sources_of(source)), 0.0)
-
-
 def _array(evidence: Sequence[dict[str, float | None]], names: Sequence[str]) -> NDArray[np.float64]:
     import numpy as np
 
     rows = [[np.nan if (value := each.get(name)) is None else value for name in names] for each in evidence]
     return np.array(rows, dtype=float).reshape(len(evidence), len(names))
-
-
-def _equal_shares(weights: NDArray[np.float64], groups: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Weights that sum to one, the same for every group that has any."""
-    import numpy as np
-
-    _, place = np.unique(groups, return_inverse=True)
-    shares = np.maximum(np.bincount(place, weights=weights), 1e-300)
-    return np.asarray(weights / shares[place] / len(shares))
-
-
-def _means(values: NDArray[np.float64], groups: NDArray[np.str_], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) weighted mean of each one's group."""
-    import numpy as np
-
-    _, place = np.unique(groups, return_inverse=True)
-    return np.asarray((np.bincount(place, weights * values) / np.maximum(np.bincount(place, weights), 1e-300))[place])
-
-
-def _centre(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    import numpy as np
-
-    known = ~np.isnan(values)
-    return np.asarray((weights @ np.nan_to_num(values)) / np.maximum(weights @ known, 1e-12))
-
-
-def _variance(values: NDArray[np.float64], centre: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    import numpy as np
-
-    spread = weights @ np.nan_to_num(values - centre) ** 2
-    return float(spread.mean()) if len(spread) else 1.0
-
-
-def _not_negative(
-    evidence: NDArray[np.float64], wanted: NDArray[np.float64], weights: NDArray[np.float64], *, ridge: float
-) -> NDArray[np.float64]:
-    """(d,) weights, none below zero, of a ridge regression of ``wanted`` (n,) on ``evidence`` (n, d); a missing score counts 0."""
-    import numpy as np
-    from scipy.optimize import nnls
-
-    count = evidence.shape[1]
-    if not count:
-        return np.zeros(0)
-    root = np.sqrt(weights)
-    # Normal equations by their root: d + 1 rows instead of n.
-    design = np.column_stack([np.nan_to_num(evidence), wanted]) * root[:, None]
-    square: NDArray[np.float64] = np.asarray(np.linalg.qr(design, mode="r"))
-    rows = np.vstack([square[:, :count], math.sqrt(max(ridge, 1e-12)) * np.eye(count)])
-    return np.asarray(nnls(rows, np.concatenate([square[:, count], np.zeros(count)]))[0])
-
-
-def _stretch(said: NDArray[np.float64], wanted: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """Slope of ``wanted`` (n,) on what is ``said`` (n,) of it."""
-    power = float(weights @ said**2)
-    return float(weights @ (said * wanted)) / power if power > 0 else 1.0
 
 
 def _widening(units: int) -> float:

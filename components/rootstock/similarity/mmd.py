@@ -24,6 +24,7 @@ class MaximumMeanDiscrepancy(SimilarityMetric):
 
     name: Literal["mmd"] = "mmd"
     unit: ClassVar[str] = "negative squared kernel distance"
+    reads_labels: ClassVar[bool] = False
 
     rows: Annotated[int, Field(ge=2)]
     permutations: Annotated[int, Field(ge=1)]

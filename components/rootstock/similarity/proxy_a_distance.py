@@ -24,6 +24,7 @@ class ProxyADistance(SimilarityMetric):
 
     name: Literal["proxy_a_distance"] = "proxy_a_distance"
     unit: ClassVar[str] = "negative proxy A-distance"
+    reads_labels: ClassVar[bool] = False
 
     rows: Annotated[int, Field(ge=2)]
     folds: Annotated[int, Field(ge=2)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,18 +12,40 @@ from rootstock.params import BackboneParams, DataParams, SimilarityParams
 from rootstock.records import Candidate, History, Incumbent, Measure, PreparedData, SourceRanking, ValidationReport
 from rootstock.similarity.candidates import ALONE, CandidateSpec, list_candidates
 from rootstock.similarity.choose import choose, order
-from rootstock.similarity.evidence import evidence_of
-from rootstock.similarity.gain_model import GainModel, Prediction
-from rootstock.similarity.head_agreement import HEAD_AGREEMENT, MATCHED_CLASSES, SHARED_UNITS, head_agreement
+from rootstock.similarity.evidence import evidence_of, nearness_of
+from rootstock.similarity.gain_model import GainModel
 from rootstock.similarity.join_sources import Joint, join_sources
 from rootstock.similarity.outcomes import bundled_outcomes, kindred_tasks, static_prior
+from rootstock.similarity.prediction import Prediction
 from rootstock.similarity.score import CandidateScores, embed_dataset, score_candidate
+from rootstock.similarity.shared_scores import SHARED_UNITS, shared_scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Kinds of candidate that have learned some classes.
 WITH_HEAD = ("domain", "champion", "version")
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What of the target predictions depend on, whatever the candidate."""
+
+    target: str
+    nearness: Mapping[str, float]
+    """source -> how near it lies to the target, on the first backbone"""
+    rows_per_class: float
+    confidence: float
+
+    def predict(self, model: GainModel, evidence: Sequence[dict[str, float | None]], sources: Sequence[str]) -> list[Prediction]:
+        return model.predict(
+            evidence,
+            sources,
+            target=self.target,
+            nearness=self.nearness,
+            rows_per_class=self.rows_per_class,
+            confidence=self.confidence,
+        )
 
 
 def rank(
@@ -48,7 +71,10 @@ def rank(
         for spec in specs
     ]
     domains = [spec.name for spec, each in zip(specs, scored, strict=True) if spec.kind == "domain" and each.excluded is None]
-    scored = _with_shared_scores(specs, scored, domains, classes=len(prepared.target.labels))
+    near = nearness_of(
+        {each.name: each.scores for each in scored}, [m.name for m in similarity.metrics if not m.reads_labels], domains=domains
+    )
+    scored = _with_shared_scores(specs, scored, near, classes=len(prepared.target.labels))
     evidence = evidence_of(
         {each.name: each.scores for each in scored if each.excluded is None},
         {metric.name: metric.unit for metric in similarity.metrics} | SHARED_UNITS,
@@ -60,7 +86,13 @@ def rank(
     rows = max(each.rows for each in scored)
     # Fine-tuning learns from every labelled row, those too that a version in the registry has seen and that are not scored on.
     per_class = prepared.target.splits["train"].rows / len(prepared.target.labels)
-    predicted = _predict(model, specs, evidence, rows_per_class=per_class, similarity=similarity)
+    ask = _Question(
+        target=prepared.target.name,
+        nearness={spec.source: near[spec.name] for spec in reversed(specs) if spec.name in near},
+        rows_per_class=per_class,
+        confidence=similarity.confidence,
+    )
+    predicted = _predict(model, specs, evidence, ask)
     candidates = order(
         [
             _candidate(
@@ -71,7 +103,7 @@ def rank(
     )
     joint = join_sources(candidates, similarity)
     if joint is not None:
-        candidates = order([*candidates, _together(joint, model, rows_per_class=per_class, history=history, similarity=similarity)])
+        candidates = order([*candidates, _together(joint, model, ask, history=history, similarity=similarity)])
     choice = choose(candidates, similarity, rows=rows)
     chosen = choice.candidate
     return SourceRanking(
@@ -90,18 +122,17 @@ def rank(
 
 
 def _with_shared_scores(
-    specs: Sequence[CandidateSpec], scored: Sequence[CandidateScores], domains: Sequence[str], *, classes: int
+    specs: Sequence[CandidateSpec], scored: Sequence[CandidateScores], near: Mapping[str, float], *, classes: int
 ) -> list[CandidateScores]:
-    """The same scores, and two more: whether other heads confirm its own, and the share of the target's classes that it knows."""
-    agreed = head_agreement({each.name: each.votes for each in scored}, sources=domains)
+    """The same scores, and those of what candidates say held against each other; ``near`` has the nearness of every source."""
     matched = {
         each.name: len(each.matched_labels) / classes if spec.kind in WITH_HEAD and each.excluded is None else None
         for spec, each in zip(specs, scored, strict=True)
     }
-    return [
-        each.model_copy(update={"scores": each.scores | {HEAD_AGREEMENT: agreed[each.name], MATCHED_CLASSES: matched[each.name]}})
-        for each in scored
-    ]
+    heads = {each.name: each.head_opinions for each in scored}
+    means = {each.name: each.mean_opinions for each in scored}
+    more = shared_scores(heads, means, matched, near)
+    return [each.model_copy(update={"scores": each.scores | more[each.name]}) for each in scored]
 
 
 def _model(evidence: dict[str, dict[str, float | None]], history: History, *, modality: str) -> GainModel:
@@ -116,20 +147,13 @@ def _predict(
     model: GainModel,
     specs: Sequence[CandidateSpec],
     evidence: dict[str, dict[str, float | None]],
-    *,
-    rows_per_class: float,
-    similarity: SimilarityParams,
+    ask: _Question,
 ) -> dict[str, Prediction]:
     """Candidate -> prediction; none for the controls: no transfer is what gains are measured from."""
     wanted = [spec for spec in specs if spec.name in evidence and spec.name != ALONE and spec.kind != "scratch"]
     if not model.names or not wanted:
         return {}
-    found = model.predict(
-        [evidence[spec.name] for spec in wanted],
-        [spec.source for spec in wanted],
-        rows_per_class=rows_per_class,
-        confidence=similarity.confidence,
-    )
+    found = ask.predict(model, [evidence[spec.name] for spec in wanted], [spec.source for spec in wanted])
     return {spec.name: prediction for spec, prediction in zip(wanted, found, strict=True)}
 
 
@@ -164,11 +188,9 @@ def _measure(predicted: Prediction, outcomes: int) -> Measure:
     return Measure(value=predicted.gain, low=predicted.low, high=predicted.high, n=outcomes, unit="accuracy", higher_is_better=True)
 
 
-def _together(
-    joint: Joint, model: GainModel, *, rows_per_class: float, history: History, similarity: SimilarityParams
-) -> Candidate:
+def _together(joint: Joint, model: GainModel, ask: _Question, *, history: History, similarity: SimilarityParams) -> Candidate:
     """The best sources as one candidate, scored as their mean, with what is to be expected of them together."""
-    (predicted,) = model.predict([joint.evidence], [joint.source], rows_per_class=rows_per_class, confidence=similarity.confidence)
+    (predicted,) = ask.predict(model, [joint.evidence], [joint.source])
     return joint.members[0].model_copy(
         update={
             "name": joint.name,

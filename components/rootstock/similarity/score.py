@@ -18,8 +18,8 @@ from rootstock.part import Labelled, Pair, Rows, Unlabelled
 from rootstock.records import Dataset, Incumbent, PreparedData, Value
 from rootstock.rows import EmbeddedRows, EncoderSource, bare_encoder, feature_folder, tuned_encoder
 from rootstock.similarity.candidates import CandidateSpec
-from rootstock.similarity.head_agreement import votes_of
 from rootstock.similarity.label_match import match_labels, rename_classes
+from rootstock.similarity.opinions import Opinions, class_means, opinions_of
 from rootstock.similarity.representation import representation_of
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ class CandidateScores(Value):
 
     name: str
     scores: dict[str, float | None]
-    votes: tuple[int, ...] | None
-    """(n,) what its head says of the target's rows, labelled or not; None without a head that knows two of the classes"""
+    head_opinions: Opinions | None
+    """(rows, c) what its head says of the target's rows, labelled or not; None without one that knows two of the classes"""
+    mean_opinions: Opinions | None
+    """(rows, c) how near they lie to the means of its classes; what its head says where it has no rows to show"""
     matched_labels: dict[str, str]
     rows: int
     notes: tuple[str, ...]
@@ -211,15 +213,44 @@ def _score(
     else:
         pair = Pair(target, None, None, (), scaled(target.features), data.modality, seed, more)
     scores = {metric.name: metric.measure(pair) for metric in similarity.metrics}
-    votes = votes_of(say(pair.domain_features), pair.head_classes, prepared.target.labels) if pair.head_classes else None
+    head_opinions: Opinions | None = None
+    mean_opinions: Opinions | None = None
+    if pair.head_classes:
+        labels, said = prepared.target.labels, say(pair.domain_features)
+        head_opinions = opinions_of(said, pair.head_classes, labels)
+        mean_opinions = opinions_of(_nearness_to_classes(pair, said), pair.head_classes, labels)
     return CandidateScores(
-        name=spec.name, scores=scores, votes=votes, matched_labels=matched, rows=len(rows), notes=notes, excluded=None
+        name=spec.name,
+        scores=scores,
+        head_opinions=head_opinions,
+        mean_opinions=mean_opinions,
+        matched_labels=matched,
+        rows=len(rows),
+        notes=notes,
+        excluded=None,
     )
+
+
+def _nearness_to_classes(pair: Pair, said: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, c_head) of the target's rows to the means of the source's classes; what its head has ``said`` where it shows no rows."""
+    if pair.source is None:
+        return said
+    means = class_means(scaled(pair.source.features), pair.source.labels, classes=len(pair.source.classes))
+    return scaled(pair.domain_features) @ means.T
 
 
 def _not_scored(spec: CandidateSpec, similarity: SimilarityParams, why: str) -> CandidateScores:
     nothing: dict[str, float | None] = {metric.name: None for metric in similarity.metrics}
-    return CandidateScores(name=spec.name, scores=nothing, votes=None, matched_labels={}, rows=0, notes=(), excluded=why)
+    return CandidateScores(
+        name=spec.name,
+        scores=nothing,
+        head_opinions=None,
+        mean_opinions=None,
+        matched_labels={},
+        rows=0,
+        notes=(),
+        excluded=why,
+    )
 
 
 def _labelled(rows: EmbeddedRows, classes: tuple[str, ...], indices: NDArray[np.int64] | None) -> Labelled:

@@ -20,6 +20,7 @@ class TfidfCosine(SimilarityMetric):
 
     name: Literal["tfidf_cosine"] = "tfidf_cosine"
     unit: ClassVar[str] = "cosine"
+    reads_labels: ClassVar[bool] = False
 
     rows: Annotated[int, Field(ge=1)]
 

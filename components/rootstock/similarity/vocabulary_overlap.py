@@ -22,6 +22,7 @@ class VocabularyOverlap(SimilarityMetric):
 
     name: Literal["vocabulary_overlap"] = "vocabulary_overlap"
     unit: ClassVar[str] = "Jaccard index"
+    reads_labels: ClassVar[bool] = False
 
     rows: Annotated[int, Field(ge=1)]
     min_rows: Annotated[int, Field(ge=1)]
