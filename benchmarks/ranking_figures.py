@@ -30,7 +30,7 @@ def rankers(cells: list[Cell], said: dict[int, Any], informed: dict[int, Any]) -
         "static prior": [_static(cell, cells) for cell in cells],
     } | {
         name: [cell.scores[name].to_numpy() for cell in cells]
-        for name in ("tfidf_cosine", "centroid_cosine", "source_head_loglik", "source_accuracy")
+        for name in ("consensus", "tfidf_cosine", "centroid_cosine", "source_head_loglik", "source_accuracy")
         if cells[0].scores[name].notna().any()
     }
 
@@ -51,7 +51,7 @@ def judge(cells: list[Cell], values: list[NDArray[np.float64]], *, truth: str) -
     for cell, value in zip(cells, values, strict=True):
         gains = getattr(cell, truth)
         order = np.argsort(-np.nan_to_num(value, nan=-np.inf), kind="stable")
-        tau.append(float(weightedtau(np.nan_to_num(value, nan=-1e9), gains)[0]))
+        tau.append(float(np.nan_to_num(weightedtau(np.nan_to_num(value, nan=-1e9), gains)[0])))  # without any order, none is right
         first.append(100 * float(gains.max() - gains[order[0]]))
         three.append(100 * float(gains.max() - gains[order[:3]].max()))
     return {"tau": np.array(tau), "regret_1": np.array(first), "regret_3": np.array(three)}
