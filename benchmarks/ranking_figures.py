@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,19 +21,25 @@ DRAWS_OF_TARGETS = 2000
 RACED_ROWS = 32
 
 
-def rankers(cells: list[Cell], said: dict[int, Any], informed: dict[int, Any]) -> dict[str, list[NDArray[np.float64]]]:
+#: Name of an advisor -> cell number -> (gain, low, high, risk), each (s,).
+Advisors = Mapping[str, Mapping[int, Any]]
+
+
+def rankers(cells: list[Cell], advisors: Advisors) -> dict[str, list[NDArray[np.float64]]]:
     """What each way of ranking gives every cell: higher is better."""
     random = np.random.default_rng(0)
-    return {
-        "advisor": [said[number][0] for number in range(len(cells))],
-        "advisor, own history": [informed[number][0] for number in range(len(cells))],
-        "random": [random.normal(size=len(cell.sources)) for cell in cells],
-        "static prior": [_static(cell, cells) for cell in cells],
-    } | {
-        name: [cell.scores[name].to_numpy() for cell in cells]
-        for name in ("consensus", "tfidf_cosine", "centroid_cosine", "source_head_loglik", "source_accuracy")
-        if cells[0].scores[name].notna().any()
-    }
+    return (
+        {name: [said[number][0] for number in range(len(cells))] for name, said in advisors.items()}
+        | {
+            "random": [random.normal(size=len(cell.sources)) for cell in cells],
+            "static prior": [_static(cell, cells) for cell in cells],
+        }
+        | {
+            name: [cell.scores[name].to_numpy() for cell in cells]
+            for name in ("consensus", "tfidf_cosine", "centroid_cosine", "source_head_loglik", "source_accuracy")
+            if cells[0].scores[name].notna().any()
+        }
+    )
 
 
 def _static(cell: Cell, cells: list[Cell]) -> NDArray[np.float64]:
@@ -131,7 +138,6 @@ def foretold(cells: list[Cell], said: list[NDArray[np.float64]]) -> dict[str, An
     found["error_points"] = over_targets(100 * np.abs(gains - gain), per_row)
     found["coverage"] = over_targets(((low <= gains) & (gains <= high)).astype(float), per_row)
     found["half_width_points"] = float(50 * (high - low).mean())
-    found["negative_share"] = float((gains < 0).mean())
     for name, truth in (("warning_auc", expected), ("warning_auc_per_draw", gains)):
         found[name] = float(roc_auc_score(truth < 0, risk)) if 0 < (truth < 0).mean() < 1 else None
     related = ~np.isin(sources, list(UNRELATED.values()))
@@ -141,21 +147,21 @@ def foretold(cells: list[Cell], said: list[NDArray[np.float64]]) -> dict[str, An
     return found
 
 
-def figures(cells: list[Cell], said: dict[int, Any], informed: dict[int, Any], rows: int) -> dict[str, Any]:
-    """All figures at one number of labelled rows."""
+def figures(cells: list[Cell], advisors: Advisors, rows: int, *, best: str) -> dict[str, Any]:
+    """All figures at one number of labelled rows; how much is chance, for the advisor called ``best``."""
     numbers = [number for number, cell in enumerate(cells) if cell.rows == rows]
     mine = [cells[number] for number in numbers]
     targets = np.array([cell.target for cell in mine])
     found: dict[str, Any] = {"rankers": {}}
-    for name, values in rankers(cells, said, informed).items():
+    for name, values in rankers(cells, advisors).items():
         for truth in ("expected", "gains"):
             judged = judge(mine, [values[number] for number in numbers], truth=truth)
             entry = {key: over_targets(each, targets) for key, each in judged.items()}
             entry["worst_regret_1"] = (float(judged["regret_1"].max()),) * 3
             found["rankers"].setdefault(name, {})[truth] = entry
-    found["chance"] = chance_of(mine, [informed[number][0] for number in numbers], targets)
-    found |= foretold(mine, [said[number] for number in numbers])
-    found["own_history"] = foretold(mine, [informed[number] for number in numbers])
+    found["chance"] = chance_of(mine, [advisors[best][number][0] for number in numbers], targets)
+    found["negative_share"] = float((np.concatenate([cell.gains for cell in mine]) < 0).mean())
+    found["foretold"] = {name: foretold(mine, [said[number] for number in numbers]) for name, said in advisors.items()}
     found["scoring_cpu_seconds"] = float(np.mean([cell.scores["cpu_seconds"].sum() for cell in mine]))
     found["tuning_all_cpu_seconds"] = float(
         np.mean([cell.scores["source_tuning_cpu_seconds"].astype(float).sum() for cell in mine])
@@ -163,8 +169,12 @@ def figures(cells: list[Cell], said: dict[int, Any], informed: dict[int, Any], r
     return found
 
 
-def joined_figures(cells: list[Cell], said: dict[int, Any], informed: dict[int, Any], rows: int) -> dict[str, Any] | None:
-    """What the advisor's best sources together gain; where it joins such, also all figures of rankings with them as a candidate."""
+def joined_figures(cells: list[Cell], advisors: Advisors, rows: int, *, plain: str, best: str) -> dict[str, Any] | None:
+    """What the best sources together gain; where such are joined, also all figures of rankings with them as a candidate.
+
+    Held against the choice of the advisor called ``plain``.
+    """
+    said = advisors[plain]
     numbers = [number for number, cell in enumerate(cells) if cell.rows == rows and JOINT in cell.sources[-1]]
     if not numbers:
         return None
@@ -172,10 +182,10 @@ def joined_figures(cells: list[Cell], said: dict[int, Any], informed: dict[int, 
     targets = np.array([cell.target for cell in mine])
     together = np.array([cell.expected[-1] for cell in mine])
     first = np.array([cell.expected[:-1][np.argmax(gain[:-1])] for cell, gain in zip(mine, gains, strict=True)])
-    best = np.array([cell.expected[:-1].max() for cell in mine])
+    highest = np.array([cell.expected[:-1].max() for cell in mine])
     gained = {
         "over_first_points": over_targets(100 * (together - first), targets),
-        "over_best_points": over_targets(100 * (together - best), targets),
+        "over_best_points": over_targets(100 * (together - highest), targets),
     }
     if not all(knows_every_class(cell.evidence[-1]) for cell in mine):
         return gained
@@ -183,11 +193,11 @@ def joined_figures(cells: list[Cell], said: dict[int, Any], informed: dict[int, 
     realised = np.array([cell.gains[-1] for cell in mine])
     predicted, low, high, _ = np.array([said[number][:, -1] for number in numbers]).T
     return (
-        figures(cells, said, informed, rows)
+        figures(cells, advisors, rows, best=best)
         | gained
         | {
-            "chosen_over_best_points": over_targets(100 * (chosen - best), targets),
-            "worst_chosen_over_best_points": float(100 * (chosen - best).min()),
+            "chosen_over_best_points": over_targets(100 * (chosen - highest), targets),
+            "worst_chosen_over_best_points": float(100 * (chosen - highest).min()),
             "taken": float(np.mean([np.argmax(gain) == len(gain) - 1 for gain in gains])),
             "own_error_points": over_targets(100 * np.abs(realised - predicted), targets),
             "own_coverage": over_targets(((low <= realised) & (realised <= high)).astype(float), targets),

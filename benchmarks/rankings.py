@@ -21,8 +21,6 @@ HERE = Path(__file__).resolve().parent
 CONFIDENCE = 0.9
 ALONE = ""
 HALVES = ("accuracy_first", "accuracy_second")
-#: Pairs of domains that share reviews word for word: neither is a source for the other.
-SHARED = {("dvd", "video"), ("video", "dvd")}
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,6 @@ def read_cells(family: str, metrics: tuple[SimilarityMetric, ...]) -> list[Cell]
     scores[numeric] = scores[numeric].apply(pd.to_numeric, errors="coerce")
     scores["classes"] = scores["classes"].astype(int) if "classes" in scores else 2
     table = scores.merge(outcomes, on=["target", "source", "seed", "labelled_rows"])
-    table = table[[pair not in SHARED for pair in zip(table["target"], table["source"], strict=True)]].copy()
     for column in ("accuracy", *(half for half in HALVES if half in table)):
         gain = table[column] - table.groupby(["target", "seed", "labelled_rows"])[column].transform(
             lambda accuracy: accuracy[table.loc[accuracy.index, "source"] == ALONE].iloc[0]
@@ -157,23 +154,45 @@ def names_of(past: tuple[Outcome, ...]) -> tuple[str, ...]:
 
 
 def predict(
-    family: str, cells: list[Cell], past: tuple[Outcome, ...], names: tuple[str, ...], *, leave_out: bool, own: bool = False
+    family: str,
+    cells: list[Cell],
+    past: tuple[Outcome, ...],
+    names: tuple[str, ...],
+    *,
+    leave_out: bool,
+    own: tuple[Outcome, ...] = (),
+    kindred: bool = False,
 ) -> dict[int, Any]:
-    """Cell number -> (gain, low, high, risk), each (s,); with ``own``, outcomes at as many labelled rows count as the team's."""
+    """Cell number -> (gain, low, high, risk), each (s,).
+
+    With ``leave_out``, without any of the ``past`` that the cell's target took part in; of the team's ``own``, none of these is
+    ever seen, nor any at another number of labelled rows. ``kindred`` tells families of the same modality from others.
+    """
     models: dict[str, GainModel] = {}
-    tasks = {outcome.task for outcome in past}
-    kin = frozenset(task for task in tasks if MODALITIES[task] == MODALITIES[family])
+    kin = frozenset(task for task in MODALITIES if kindred and MODALITIES[task] == MODALITIES[family])
     found = {}
     for number, cell in enumerate(cells):
-        if leave_out:
-            kept = tuple(outcome for outcome in past if cell.target not in (outcome.target, *sources_of(outcome.source)))
-            mine = tuple(outcome for outcome in kept if own and outcome.labelled_rows == cell.rows)
-            model = models.setdefault(f"{cell.target} {cell.rows}", GainModel(kept, mine, names))
-        else:
-            model = models.setdefault("", GainModel(past, (), names, kin))
-        said = model.predict(
+        key = f"{cell.target} {cell.rows}"
+        if key not in models:
+            kept = tuple(outcome for outcome in past if not leave_out or not _took_part(cell, outcome, family))
+            mine = tuple(outcome for outcome in own if outcome.labelled_rows == cell.rows and not _took_part(cell, outcome, family))
+            models[key] = GainModel(kept, mine, names, kin)
+        said = models[key].predict(
             cell.evidence, cell.sources, target=cell.target, nearness=cell.nearness, rows_per_class=cell.rows / cell.classes,
             confidence=CONFIDENCE,
         )  # fmt: skip
         found[number] = np.array([[p.gain, p.low, p.high, p.risk] for p in said]).T
     return found
+
+
+def _took_part(cell: Cell, outcome: Outcome, family: str) -> bool:
+    return outcome.task == family and cell.target in (outcome.target, *sources_of(outcome.source))
+
+
+def one_a_run(cells: list[Cell], said: dict[int, Any], family: str) -> tuple[Outcome, ...]:
+    """What a team's runs keep of the cells: in each ranking, what came of the source that was put first, as ``said``."""
+    found = []
+    for number, cell in enumerate(cells):
+        first = cell.sources[int(np.argmax(said[number][0]))]
+        found += [outcome for outcome in outcomes_of([cell], family) if outcome.source == first]
+    return tuple(found)

@@ -2,11 +2,14 @@
 
 Reads the tables that ``transfer_outcomes.py`` (accuracy after learning from each source), ``transfer_scores.py`` (similarity
 metrics) and ``transfer_trials.py`` (short tunings) have made. For each target the advisor is calibrated on the other targets
-alone: no outcome in which the target took part, as target or as source, is seen. "advisor, own history" counts those outcomes
-as the team's own, so that a source which did better than it seemed on targets like this one is moved up; that is the advisor as a
-team has it that has learned such targets, and by it the exit status says whether the targets of the figures are met. "Three
-together" are three sources learned from at once (``transfer_joined.py``), those that the advisor of then put first, as one more
-candidate. With ``--frozen`` the advisor has seen the other families alone, as with a task of a user's.
+alone: no outcome in which the target took part, as target or as source, is seen. Its exit status says whether the figures asked for
+are met by the advisor that also knows what each source was worth on the other targets: "every outcome known", as if every source
+had been learned from for every one of them. "One a run known" is what a team's runs keep: of each of the other targets, what came
+of the source that was put first. "Three together" are three sources learned from at once (``transfer_joined.py``), those that the
+advisor of then put first, as one more candidate.
+
+With ``--frozen`` the advisor has seen the other families alone, as with a task of a user's; with ``--shipped`` the family's other
+targets beside them, as in the outcomes that come with Rootstock.
 """
 
 from __future__ import annotations
@@ -17,11 +20,12 @@ import os
 import platform
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import pandas as pd
 from ranking_figures import RACED_ROWS, control_of, figures, joined_figures, race
-from rankings import HERE, as_advised, names_of, outcomes_of, predict, read_cells, with_joined
+from rankings import HERE, Cell, as_advised, names_of, one_a_run, outcomes_of, predict, read_cells, with_joined
 from rootstock.files import write_file
 from rootstock.params import load_params
 from rootstock.records import Outcome
@@ -29,7 +33,7 @@ from rootstock.similarity.evidence import JOINED_SOURCES, LEVEL, STANDING
 from rootstock.similarity.outcomes import OUTCOMES_FILE, bundled_outcomes
 from transfer_families import FAMILIES, MODALITIES
 
-ADVISOR, INFORMED = "advisor", "advisor, own history"
+ADVISOR, USUAL, INFORMED = "advisor", "one a run known", "every outcome known"
 TARGETS_AT_32 = {"tau": 0.75, "regret_1": 0.5, "worst_regret_1": 2.0, "warning_auc": 0.9, "coverage": (0.86, 0.94)}
 
 
@@ -37,7 +41,9 @@ def main() -> None:
     """Print the tables, or with ``--json`` one document."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("family", choices=FAMILIES, nargs="?", default="reviews")
-    parser.add_argument("--frozen", action="store_true", help="predict from the bundled outcomes of the other families alone")
+    calibrated = parser.add_mutually_exclusive_group()
+    calibrated.add_argument("--frozen", action="store_true", help="predict from the bundled outcomes of the other families alone")
+    calibrated.add_argument("--shipped", action="store_true", help="predict from all bundled outcomes but the target's")
     parser.add_argument("--bundle", action="store_true", help="write the outcomes that come with Rootstock, of all families")
     parser.add_argument("--json", action="store_true", dest="as_json")
     arguments = parser.parse_args()
@@ -48,27 +54,24 @@ def main() -> None:
     if arguments.bundle:
         bundle({family: as_advised(outcomes_of(with_joined(family, read_cells(family, metrics)), family)) for family in FAMILIES})
         return
-    past = _of_other_families(arguments.family) if arguments.frozen else outcomes_of(cells, arguments.family)
-    names = names_of(past)
-    said = predict(arguments.family, cells, past, names, leave_out=not arguments.frozen)
-    informed = said if arguments.frozen else predict(arguments.family, cells, past, names, leave_out=True, own=True)
+    past = None if not (arguments.frozen or arguments.shipped) else _bundled(arguments.family if arguments.frozen else None)
     extended = with_joined(arguments.family, cells)
-    past = past if arguments.frozen else as_advised(outcomes_of(extended, arguments.family))
-    together = predict(arguments.family, extended, past, names, leave_out=not arguments.frozen)
-    together_informed = together if arguments.frozen else predict(arguments.family, extended, past, names, leave_out=True, own=True)
+    single, together = advised(arguments.family, cells, past), advised(arguments.family, extended, past)
     trials = HERE / f"transfer_trials_{arguments.family}.csv"
     document = {
         "family": arguments.family,
         "figures": {
-            str(rows): figures(cells, said, informed, rows)
+            str(rows): figures(cells, single, rows, best=INFORMED)
             | {
-                "joined": joined_figures(extended, together, together_informed, rows),
+                "joined": joined_figures(extended, together, rows, plain=ADVISOR, best=INFORMED),
                 "longer_points": control_of(arguments.family, cells, rows),
             }
             for rows in sorted({cell.rows for cell in cells})
         },
-        "halving": race(cells, informed, pd.read_csv(trials, keep_default_na=False, dtype={"correct": str}), similarity.halving)
-        if trials.is_file() and not arguments.frozen
+        "halving": race(
+            cells, single[INFORMED], pd.read_csv(trials, keep_default_na=False, dtype={"correct": str}), similarity.halving
+        )
+        if trials.is_file() and past is None
         else None,
         "targets": TARGETS_AT_32,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -76,25 +79,33 @@ def main() -> None:
     }
     at_32 = document["figures"]["32"]
     document["met"] = met(at_32, INFORMED)
-    document["met_by"] = {ranker: met(at_32, ranker) for ranker in (INFORMED, ADVISOR)} | {
+    document["met_by"] = {ranker: met(at_32, ranker) for ranker in single} | {
         f"{ranker}, three together among the candidates": met(at_32["joined"], ranker)
-        for ranker in (INFORMED, ADVISOR)
+        for ranker in single
         if "rankers" in (at_32["joined"] or ())
     }
     print(json.dumps(document, indent=2) if arguments.as_json else table(document))
     sys.exit(0 if all(document["met"].values()) else 1)
 
 
-def _of_other_families(family: str) -> tuple[Outcome, ...]:
-    """What would come with Rootstock if this family had never been measured."""
-    return tuple(outcome for outcome in bundled_outcomes() if outcome.task != family)
+def advised(family: str, cells: list[Cell], past: tuple[Outcome, ...] | None) -> dict[str, dict[int, Any]]:
+    """What advisors calibrated on the ``past``, or on the cells themselves, say, by how much each knows of the other targets."""
+    mine = as_advised(outcomes_of(cells, family))
+    ask = partial(predict, family, cells, past or mine, names_of(past or mine), leave_out=True, kindred=past is not None)
+    plain = ask()
+    return {ADVISOR: plain, USUAL: ask(own=one_a_run(cells, plain, family)), INFORMED: ask(own=mine)}
+
+
+def _bundled(without: str | None) -> tuple[Outcome, ...]:
+    """What comes with Rootstock, or would if a family had never been measured."""
+    return tuple(outcome for outcome in bundled_outcomes() if outcome.task != without)
 
 
 def bundle(families: dict[str, tuple[Outcome, ...]]) -> None:
     """Write ``outcomes.csv``: of the evidence, what the advisor reads."""
     facts = [
         {"modality": MODALITIES[family]}
-        | outcome.model_dump(exclude={"evidence", "predicted"})
+        | outcome.model_dump(exclude={"evidence", "predicted", "realised_error"})
         | {name: value for name, value in outcome.evidence.items() if name.endswith((STANDING, LEVEL, JOINED_SOURCES))}
         for family, outcomes in families.items()
         for outcome in outcomes
@@ -103,9 +114,9 @@ def bundle(families: dict[str, tuple[Outcome, ...]]) -> None:
 
 
 def met(at_32: dict[str, Any], ranker: str) -> dict[str, bool]:
-    """Which targets a ranker, the advisor or the one with a history of its own, reaches with 32 labelled rows."""
+    """Which of the figures asked for an advisor reaches with 32 labelled rows."""
     mine = at_32["rankers"][ranker]["expected"]
-    foretold = at_32 if ranker == ADVISOR else at_32["own_history"]
+    foretold = at_32["foretold"][ranker]
     low, high = TARGETS_AT_32["coverage"]  # type: ignore[misc]
     return {
         "tau": mine["tau"][0] >= TARGETS_AT_32["tau"],
@@ -128,7 +139,7 @@ def table(document: dict[str, Any]) -> str:
                 f"  {name:<22}{_interval(entry['tau']):<24}{_interval(entry['regret_1']):<24}"
                 f"{entry['worst_regret_1'][0]:<8.2f}{_interval(entry['regret_3']):<20}"
             )
-        for name, foretold in ((ADVISOR, found), (INFORMED, found["own_history"])):
+        for name, foretold in found["foretold"].items():
             mine = found["rankers"][name]["gains"]
             lines.append(
                 f"  {name}, against single draws: tau {_interval(mine['tau'])}, regret@1 {_interval(mine['regret_1'])}\n"
@@ -176,16 +187,17 @@ def _joined_lines(found: dict[str, Any]) -> list[str]:
             f"  the advisor's first alone, for as many steps: {_interval(found['longer_points'])} points more than for its own"
         )
     lines.append(f"  with three together among the candidates (chosen in {joined['taken']:.0%} of rankings)")
-    for name in (ADVISOR, INFORMED):
+    for name in joined["foretold"]:
         entry = joined["rankers"][name]["expected"]
         tau, first, three = (_interval(entry[key]) for key in ("tau", "regret_1", "regret_3"))
         lines.append(f"    {name:<22}tau {tau}, regret@1 {first}, worst {entry['worst_regret_1'][0]:.2f}, regret@3 {three}")
     error, coverage = (_interval(joined[key]) for key in ("own_error_points", "own_coverage"))
     lines.append(f"    predicted gain of three together: mean absolute error {error} points, coverage {coverage}")
+    foretold = joined["foretold"][ADVISOR]
     lines.append(
         f"    the choice against the best single source: {_interval(joined['chosen_over_best_points'])} points, worst "
-        f"{joined['worst_chosen_over_best_points']:.2f}; coverage {_interval(joined['coverage'])}, warning AUC "
-        f"{_plain(joined['warning_auc'])}"
+        f"{joined['worst_chosen_over_best_points']:.2f}; coverage {_interval(foretold['coverage'])}, warning AUC "
+        f"{_plain(foretold['warning_auc'])}"
     )
     return lines
 

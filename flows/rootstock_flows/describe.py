@@ -48,7 +48,7 @@ def _(record: Incumbent) -> str:
 
 @describe.register
 def _(record: History) -> str:
-    return f"{len(record.outcomes)} outcomes of earlier runs"
+    return f"{len(record.outcomes)} outcome{'s' * (len(record.outcomes) != 1)} of earlier runs"
 
 
 @describe.register

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from rootstock.data import demo_docs
-from rootstock.data.contamination import without_test_rows
+from rootstock.data.contamination import without_copies
 from rootstock.data.demo_topics import PYTHON
 from rootstock.data.rows import make_frame
 
@@ -54,8 +54,8 @@ def plant(test: list[str], background: list[str], *, fewest_words: int) -> pd.Da
 
 def check_planted(test: list[str], background: list[str], *, fewest_words: int, most_alarms: int) -> None:
     source = plant(test, background, fewest_words=fewest_words)
-    alarms = without_test_rows(source_of(background), test, similarity=SIMILARITY)[1]
-    clean, found = without_test_rows(source, test, similarity=SIMILARITY)
+    alarms = without_copies(source_of(background), test, similarity=SIMILARITY)[1]
+    clean, found = without_copies(source, test, similarity=SIMILARITY)
     assert alarms.exact + alarms.near <= most_alarms
     assert found.exact - alarms.exact == PLANTED
     assert found.near - alarms.near >= 48
@@ -97,7 +97,7 @@ def test_case_blanks_and_unicode_form_do_not_hide_an_exact_copy() -> None:
     source = source_of(
         ["the BATTERY of this  phone died after two days", "Arrived late, but \uff57orks well so far ", "Another thing"]
     )
-    clean, found = without_test_rows(source, TEST, similarity=None)
+    clean, found = without_copies(source, TEST, similarity=None)
     assert (found.exact, found.near) == (2, 0)
     assert clean["input"].tolist() == ["Another thing"]
     assert found.rows == tuple(source["id"][:2])
@@ -105,18 +105,18 @@ def test_case_blanks_and_unicode_form_do_not_hide_an_exact_copy() -> None:
 
 def test_without_a_similarity_only_exact_copies_are_dropped() -> None:
     source = source_of(["The battery of this phone died after two weeks", TEST[1]])
-    assert without_test_rows(source, TEST, similarity=None)[1].near == 0
-    assert without_test_rows(source, TEST, similarity=0.5)[1].near == 1
+    assert without_copies(source, TEST, similarity=None)[1].near == 0
+    assert without_copies(source, TEST, similarity=0.5)[1].near == 1
 
 
 def test_at_most_twenty_rows_are_named() -> None:
-    found = without_test_rows(source_of([TEST[0]] * 30), TEST, similarity=SIMILARITY)[1]
+    found = without_copies(source_of([TEST[0]] * 30), TEST, similarity=SIMILARITY)[1]
     assert (found.exact, len(found.rows)) == (30, 20)
 
 
 def test_images_are_compared_by_their_bytes() -> None:
     source = make_frame([b"one", b"two", b"three"], ["a", "b", "a"])
-    clean, found = without_test_rows(source, [b"two", b"four"], similarity=SIMILARITY)
+    clean, found = without_copies(source, [b"two", b"four"], similarity=SIMILARITY)
     assert (found.exact, found.near) == (1, 0)
     assert clean["input"].tolist() == [b"one", b"three"]
 
@@ -124,10 +124,10 @@ def test_images_are_compared_by_their_bytes() -> None:
 def test_rows_are_left_unchanged() -> None:
     source = source_of([*TEST, "Another thing"])
     before = source.copy(deep=True)
-    without_test_rows(source, TEST, similarity=SIMILARITY)
+    without_copies(source, TEST, similarity=SIMILARITY)
     pd.testing.assert_frame_equal(source, before)
 
 
 def test_no_test_rows_contaminate_nothing() -> None:
     source = source_of(TEST)
-    assert without_test_rows(source, [], similarity=SIMILARITY)[0].equals(source)
+    assert without_copies(source, [], similarity=SIMILARITY)[0].equals(source)

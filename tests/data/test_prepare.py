@@ -178,11 +178,22 @@ def test_an_untouched_source_says_so_and_the_target_has_no_such_record(params):
     assert prepared.target.contamination is None
 
 
-def test_training_rows_of_the_target_may_stand_in_a_source(params):
-    rows = pd.read_parquet(run(params(), "train").target.splits["train"].path)
-    put_rows("shares", [*rows["input"]], [*rows["label"]])
-    (source,) = run(params(sources=["shares"]), "shares").sources
-    assert (source.contamination.exact, source.splits["train"].rows) == (0, 12)
+def test_copies_of_rows_that_the_target_learns_from_are_dropped_too_and_counted_apart(params):
+    """They would tell a candidate's trial on those rows the answers."""
+    own = pd.read_parquet(run(params(source_rows=None), "own").sources[0].splits["train"].path)
+    rows = pd.read_parquet(run(params(), "train").target.splits["train"].path)["input"].tolist()
+    copies = [*rows, f"{rows[0]} indeed"]
+    put_rows("shares", [*own["input"], *copies], [*own["label"], *["a"] * len(copies)])
+    (source,) = run(params(sources=["shares"], source_rows=None), "shares").sources
+    found = source.contamination
+    assert (found.exact, found.near, found.labelled, found.dropped) == (0, 0, 13, 13)
+    assert sorted(pd.read_parquet(source.splits["train"].path)["input"]) == sorted(own["input"])
+
+
+def test_a_source_says_of_how_many_rows_it_was_cut(params):
+    cut, whole = (run(params(source_rows=rows), f"cut-{rows}").sources[0] for rows in (20, None))
+    assert (cut.capped_from, cut.splits["train"].rows) == (60, 20)
+    assert whole.capped_from is None
 
 
 def test_sources_that_cannot_be_used_are_named_and_the_others_go_on(params, test_texts):
@@ -200,8 +211,8 @@ def test_sources_that_cannot_be_used_are_named_and_the_others_go_on(params, test
         "unlabelled": "unlabelled/v1 has no labelled rows, only 2 without a label",
         "empty": "empty/v1 has no rows",
         "single": "single/v1 has one class only, 'a'; at least two are needed to learn from",
-        "stolen": "all 4 labelled rows of stolen/v1 are copies of the target's test rows",
-        "left": "left/v1 has one class only, 'b' after 2 copies of the target's test rows were dropped; "
+        "stolen": "all 4 labelled rows of stolen/v1 are copies of the target's rows",
+        "left": "left/v1 has one class only, 'b' after 2 copies of the target's rows were dropped; "
         "at least two are needed to learn from",
     }
 

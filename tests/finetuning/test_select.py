@@ -120,13 +120,14 @@ def test_a_winner_that_is_not_clearly_ahead_does_not_overrule_the_ranking(select
 def tied(monkeypatch):
     """Trials made up: the first is clearly beaten at once, the two others tie, and each is right on so many of 40 rows."""
 
-    def make(*, first: int, others: int, control: int) -> None:
+    def make(*, first: int, others: int, control: int, clearly: bool = True) -> None:
         def trial(loss, right, *, rows=0):
             return Trial(source_rows=rows, row_passes=rows, losses=tuple(loss), correct=(True,) * right + (False,) * (40 - right))
 
         def attempt(course, candidate, source, *, encoder, rows):
             if candidate.name == "first":
-                return trial(np.full(40, 2.0), first, rows=rows)
+                losses = np.full(40, 2.0) if clearly else np.where(np.arange(40) == 0, 8.0, 0.15)  # one row alone is against it
+                return trial(losses, first, rows=rows)
             noise = np.random.default_rng(len(candidate.name)).normal(scale=0.05, size=40)
             return trial(0.15 + noise, others, rows=rows)
 
@@ -143,6 +144,18 @@ def test_the_first_of_the_ranking_does_not_stand_where_it_was_clearly_beaten(sel
     assert found.chosen_name == "second"
     assert "none is clearly ahead, so second, the first of the ranking that was not clearly beaten, stands" in found.reason
     assert "beside the third (" in found.reason
+
+
+def test_the_first_of_the_ranking_that_left_early_without_being_clearly_beaten_stands_and_says_so(
+    selected, ranking, candidate, tied
+):
+    tied(first=38, others=38, control=20, clearly=False)
+    found = selected(ranking(*(candidate(name, source="related") for name in ("first", "second", "the third"))))
+    assert "first" not in {score.name for score in found.rounds[-1]}
+    assert found.chosen_name == "first"
+    assert "so first, the first of the ranking, stands" in found.reason
+    assert "where it was not clearly beaten, though others went on: " in found.reason
+    assert all(f"{name} (" in found.reason for name in ("second", "the third"))
 
 
 def test_the_first_that_was_not_beaten_is_what_no_transfer_is_held_against(selected, ranking, candidate, tied):

@@ -65,6 +65,11 @@ def test_the_best_baseline_is_the_most_accurate(build_run) -> None:
     assert best_baseline(build_run().evaluation).name == "linear_probe"
 
 
+def test_a_ranking_alone_is_called_that(build_run, early) -> None:
+    said = headline(build_run(**{name: None for name in early if name != "ranking"}), {})
+    assert (said.decision, said.sentence) == ("Sources ranked", "No model was trained in this run.")
+
+
 def test_a_source_that_failed_a_check_does_not_count_as_a_failed_check_of_the_target(build_run, early, failed_validation) -> None:
     said = headline(build_run(validation=failed_validation, **early), {})
     assert "failed 1 check (duplicates)" in said.sentence

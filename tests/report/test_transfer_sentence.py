@@ -119,6 +119,12 @@ def test_an_abstention_names_the_best_of_those_refused(say) -> None:
     )
 
 
+def test_sources_together_are_no_source_more(say) -> None:
+    pair = candidate("numpy-docs + films", gain=measure(-0.01, -0.05, 0.03), risk=0.6)
+    worse = candidate("films", gain=measure(-0.03, -0.05, -0.01), risk=0.97)
+    assert say(ranking(ALONE, worse, pair, NUMPY)).startswith("None of the 2 sources is good enough: the best, numpy-docs")
+
+
 @pytest.mark.parametrize(
     ("candidates", "start"),
     [

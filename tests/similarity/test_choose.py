@@ -70,6 +70,19 @@ def test_without_sources_there_is_nothing_to_choose():
     assert "no source to learn from" in choice.reason
 
 
+def test_sources_that_are_all_excluded_are_counted():
+    choice = decide(ALONE, candidate("x", excluded="no licence"), candidate("y", excluded="no rows"))
+    assert choice.reason == "there is no source to learn from (2 excluded): the backbone alone is the start"
+
+
+def test_a_first_backbone_over_a_limit_is_what_is_left_and_the_reason_says_so():
+    over = ALONE.model_copy(update={"excluded": "the backbone's weights take 86.7 MiB, at most 1 allowed"})
+    reason = decide(over, candidate("x", excluded="the same")).reason
+    assert (
+        "is the start, though it is over a limit itself: the backbone's weights take 86.7 MiB, at most 1 allowed; raise" in reason
+    )
+
+
 def test_candidates_are_ordered_by_gain_then_controls_then_the_excluded():
     given = [candidate("out", 0.9, excluded="why"), ALONE, candidate("low", 0.01), candidate("high", 0.2)]
     assert [c.name for c in order(given)] == ["high", "low", "backbone alone", "out"]

@@ -55,6 +55,15 @@ def test_a_champion_is_held_against_the_sources_and_is_none_of_them():
     assert found["champion"] is not None
 
 
+def test_a_champion_that_is_right_stands_above_sources_that_are_less_so_though_these_are_few():
+    """It counts for itself as a middling source does: two sources that agree with themselves are not ahead for that."""
+    random = np.random.default_rng(0)
+    truth = random.normal(size=(400, 2))
+    values = {name: opinions(truth + random.normal(size=truth.shape)) for name in "ab"} | {"champion": opinions(truth)}
+    found = consensus(values, alike("ab"))
+    assert found["champion"] > max(found["a"], found["b"])
+
+
 def test_without_company_there_is_no_consensus():
     assert consensus({"a": opinions(said()), "silent": None}, {"a": 0.0, "silent": 0.0}) == {"a": None, "silent": None}
 

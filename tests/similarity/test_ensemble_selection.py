@@ -127,9 +127,19 @@ def test_sources_that_gained_alike_are_no_pair():
 
 
 def test_steps_end():
-    scores, gains, rankings, sources = world(noise=2.0, seed=5)
-    found = select(np.hstack([scores] * 4), gains, rankings, sources)
-    assert (found > 0).sum() <= MOST_STEPS
+    """Each step takes one score once more: weights are whole numbers of as many parts as there were steps."""
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(400, 60))
+    gains = scores.sum(axis=1)
+    found = select(scores, gains, np.repeat("r", 400), np.array([f"s{i}" for i in range(400)]))
+    assert found[found > 0].min() == pytest.approx(1 / MOST_STEPS)
+    assert found * MOST_STEPS == pytest.approx(np.round(found * MOST_STEPS))
+
+
+def test_a_ranking_counts_as_much_as_its_rows_weigh():
+    gains, rankings = np.array([0.2, 0.1, 0.0] * 2), np.repeat(["r", "q"], 3)
+    better, _, shares = ordered_pairs(gains, rankings, np.where(rankings == "q", 3.0, 1.0))
+    assert shares[rankings[better] == "q"].sum() == pytest.approx(0.75)
 
 
 def test_inputs_are_not_changed():

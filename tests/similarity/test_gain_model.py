@@ -8,6 +8,7 @@ from rootstock.records import Outcome
 from rootstock.similarity.evidence import LEVEL, STANDING
 from rootstock.similarity.gain_model import SHARED, STANDING_RIDGE, GainModel
 from rootstock.similarity.join_sources import joined_evidence
+from rootstock.similarity.own_history import HALF_TRUST
 
 CONFIDENCE = 0.9
 
@@ -98,6 +99,33 @@ def test_the_teams_own_errors_widen_and_narrow_the_interval():
     )
     alone, narrow, wide = (predict(GainModel(past, own, (SCORE,)), {SCORE: 0.0})[0] for own in ((), exact, wild))
     assert narrow.high - narrow.low < alone.high - alone.low < wide.high - wide.low
+
+
+def test_a_task_of_many_targets_counts_more_than_one_of_few():
+    """Sources of the many follow one score, those of the few the other."""
+    many = world(task="many", slope=0.02, noise=0.001, targets=20)
+    few = tuple(
+        outcome(o.target, o.source, {SCORE: o.evidence[USELESS], USELESS: o.evidence[SCORE]}, o.realised, task="few")
+        for o in world(task="few", slope=0.02, noise=0.001, targets=2, seed=1)
+    )
+    base, one, other = predict(GainModel(many + few, (), (SCORE, USELESS)), {}, {SCORE: 1.0}, {USELESS: 1.0})
+    assert one.gain - base.gain > 2 * (other.gain - base.gain) > 0
+
+
+def test_where_sources_were_only_learned_from_together_no_way_is_preferred():
+    past = tuple(o for o in with_joined(world(targets=6), 0.03) if " + " in o.source)
+    assert GainModel(past, (), (SCORE,))._way_and_errors(np.ones(len(past)))[0] == SHARED
+
+
+def test_own_errors_are_widened_and_count_as_a_task_known_by_so_many_targets():
+    past = world(task="a") + world(task="b", seed=1)
+    own = tuple(outcome(f"own{t}", "s", {SCORE: 0.0}, 0.0) for t in range(2))
+    together = outcome("own0", "s + r", joined_evidence([{SCORE: 0.0}] * 2), 0.0)
+    model = GainModel(past, (*own, together), (SCORE,))
+    spread = model._spread(np.zeros(len(past)), np.ones(len(past)), np.array([0.1, -0.2, 9.0]), joined=False)
+    assert spread.errors[len(past) :] == pytest.approx(np.array([0.1, -0.2]) * np.sqrt(1 + 1 / 2))
+    share = 2 / (2 + HALF_TRUST) / 2
+    assert spread.mass[len(past) :].sum() / spread.mass.sum() == pytest.approx(share / (1 + share))
 
 
 def test_outcomes_on_targets_near_to_this_one_move_a_source_more():
@@ -239,7 +267,19 @@ def test_one_surprise_does_not_turn_a_prediction():
     past = world()
     own = (outcome("mine", "s", {SCORE: 1.0}, -0.5),)
     before, after = (predict(GainModel(past, h, (SCORE,)), {SCORE: 1.0}, sources=["s"])[0].gain for h in ((), own))
-    assert before - after < 0.2
+    assert 0 < before - after < (before + 0.5) / 2
+
+
+def test_a_surprise_on_few_test_rows_moves_hardly_anything():
+    past = world()
+    sure, unsure = (
+        GainModel(past, (outcome("mine", "s", {SCORE: 1.0}, -0.5).model_copy(update={"realised_error": error}),), (SCORE,))
+        for error in (0.0, 0.5)
+    )
+    before, after, hardly = (
+        predict(model, {SCORE: 1.0}, sources=["s"])[0].gain for model in (GainModel(past, (), (SCORE,)), sure, unsure)
+    )
+    assert before - hardly < 0.02 < before - after
 
 
 def test_the_order_of_outcomes_does_not_matter():
@@ -317,8 +357,8 @@ def test_the_error_on_a_target_is_that_without_outcomes_of_sources_together_of_w
 def test_the_teams_outcomes_of_sources_together_count_in_whatever_order_they_were_joined():
     own = tuple(outcome("mine", "films + books", joined_evidence([{SCORE: 0.0}] * 2), -0.2) for _ in range(6))
     model = GainModel(with_joined(world(), 0.03), own, (SCORE,))
-    same, other, single = predict(
-        model, *[joined_evidence([{SCORE: 0.0}] * 2)] * 2, {SCORE: 0.0}, sources=["books + films", "books + toys", "books"]
-    )
-    assert same.gain < other.gain
+    evidence = joined_evidence([{SCORE: 0.0}] * 2)
+    asked = ["books + films", "books + toys", "toys + games", "games"]
+    same, half, other, single = predict(model, *[evidence] * 3, {SCORE: 0.0}, sources=asked)
+    assert same.gain < half.gain < other.gain
     assert other.gain - single.gain == pytest.approx(0.03, abs=0.01)

@@ -18,8 +18,9 @@ def candidate(name, *, source=None, kind="domain", backbone="b", matched=SAME, r
     )  # fmt: skip
 
 
-def join(*candidates, count=3, max_risk=0.5):
-    return join_sources(candidates, SimilarityParams.model_construct(joined_sources=count, max_risk=max_risk))
+def join(*candidates, count=3, max_risk=0.5, share_of_rows=lambda one, other: 0.0):
+    similarity = SimilarityParams.model_construct(joined_sources=count, max_risk=max_risk)
+    return join_sources(candidates, similarity, share_of_rows=share_of_rows)
 
 
 def test_the_best_are_joined_in_the_order_of_the_ranking():
@@ -50,6 +51,14 @@ def test_one_source_alone_is_not_joined():
 )
 def test_what_cannot_be_learned_from_with_the_best_is_passed_over(other):
     found = join(candidate("films"), candidate("odd", **other), candidate("books"))
+    assert found.source == "films + books"
+
+
+def test_a_source_that_is_another_once_more_is_passed_over():
+    found = join(
+        *(candidate(name) for name in ("films", "films-copied", "books")),
+        share_of_rows=lambda one, other: 0.9 if {one, other} == {"films", "films-copied"} else 0.1,
+    )
     assert found.source == "films + books"
 
 

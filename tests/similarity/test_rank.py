@@ -19,7 +19,16 @@ from rootstock.finetuning.save import Lineage, save_model
 from rootstock.head import logistic_head
 from rootstock.params import parse_params
 from rootstock.part import Fitted
-from rootstock.records import Artifact, EarlierVersion, History, Incumbent, PreparedData, SourceRanking, ValidationReport
+from rootstock.records import (
+    Artifact,
+    EarlierVersion,
+    History,
+    Incumbent,
+    PreparedData,
+    RowsFile,
+    SourceRanking,
+    ValidationReport,
+)
 from rootstock.rows import bare_encoder
 from rootstock.similarity.candidates import ALONE, CHAMPION, SCRATCH
 from rootstock.similarity.gain_model import GainModel
@@ -211,10 +220,19 @@ def test_every_candidate_has_a_prediction_but_the_controls(ranked, champion):
     assert found[SCRATCH].scores["linear_probe"] is not None
 
 
-def with_twin(prepared: PreparedData) -> PreparedData:
-    """A second source that is as good as the related one."""
-    twin = prepared.sources[0].model_copy(update={"name": "twin"})
-    return prepared.model_copy(update={"sources": (*prepared.sources, twin)})
+@pytest.fixture
+def with_twin(tiny_data, tmp_path):
+    """The tiny data with a second source that is as good as the related one, and has none of its rows or all of them."""
+
+    def make(*, same_rows: bool = False) -> PreparedData:
+        related, rows = tiny_data.sources[0], pd.read_parquet(tiny_data.sources[0].splits["train"].path)
+        path = tmp_path / "twin.parquet"
+        rows.assign(input=rows["input"] + ("" if same_rows else " again")).to_parquet(path)
+        splits = {"train": RowsFile(path=path.as_posix(), sha256=sha256_of(path), rows=len(rows))}
+        twin = related.model_copy(update={"name": "twin", "splits": splits})
+        return tiny_data.model_copy(update={"sources": (*tiny_data.sources, twin)})
+
+    return make
 
 
 @pytest.mark.parametrize("name", ["aaa", "zzz"])
@@ -225,20 +243,26 @@ def test_beside_one_source_the_scores_decide_and_not_the_alphabet(ranked, champi
     assert found.candidates[0].predicted_gain.value > found.candidates[1].predicted_gain.value
 
 
-def test_the_best_sources_together_are_a_candidate_that_can_be_chosen(ranked, tiny_data):
-    found = ranked(prepared=with_twin(tiny_data))
+def test_the_best_sources_together_are_a_candidate_that_can_be_chosen(ranked, with_twin):
+    found = ranked(prepared=with_twin())
     by_name = {c.name: c for c in found.candidates}
-    together, single = by_name["related + twin"], by_name["related"]
-    assert found.chosen == found.chosen_name == found.candidates[0].name == "related + twin"
-    assert (together.kind, together.matched_labels) == ("domain", single.matched_labels)
-    assert together.scores == pytest.approx(single.scores)
-    assert together.predicted_gain.value > single.predicted_gain.value
+    (together,) = (c for c in found.candidates if " + " in c.name)
+    members = [by_name[name] for name in together.name.split(" + ")]
+    assert found.chosen == found.chosen_name == found.candidates[0].name == together.name
+    assert {member.name for member in members} == {"related", "twin"}
+    assert (together.kind, together.matched_labels) == ("domain", members[0].matched_labels)
+    assert together.scores == pytest.approx({name: sum(m.scores[name] for m in members) / 2 for name in together.scores})
+    assert together.predicted_gain.value > max(member.predicted_gain.value for member in members)
     assert together.notes == ("its scores are the means over the 2 sources",)
 
 
-def test_what_stands_beside_sources_together_is_as_without_them(ranked, tiny_data):
-    prepared = with_twin(tiny_data)
-    beside = [c for c in ranked(prepared=prepared).candidates if c.name != "related + twin"]
+def test_a_data_set_is_not_joined_with_itself_under_another_name(ranked, with_twin):
+    assert not [c.name for c in ranked(prepared=with_twin(same_rows=True)).candidates if " + " in c.name]
+
+
+def test_what_stands_beside_sources_together_is_as_without_them(ranked, with_twin):
+    prepared = with_twin()
+    beside = [c for c in ranked(prepared=prepared).candidates if " + " not in c.name]
     assert beside == list(ranked(prepared=prepared, similarity={"joined_sources": 0}).candidates)
 
 

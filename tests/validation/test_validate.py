@@ -113,6 +113,14 @@ def test_a_clean_source_from_which_copies_were_dropped_passes_and_the_leakage_ch
     assert leakage.reason.endswith("; 3 copies of test rows and 2 near copies were dropped when the data were prepared")
 
 
+def test_a_source_that_was_cut_down_says_so_with_its_reason(make_dataset: MakeDataset) -> None:
+    rows = source_rows()
+    rows.loc[3, "id"] = rows.loc[2, "id"]
+    source = make_dataset(rows, name="docs").model_copy(update={"capped_from": 5000})
+    report = run(prepare(target=make_dataset(target_rows()), sources=(source,)))
+    assert report.excluded_sources["docs"].endswith(f"(of its 5,000 labelled rows data.source_rows lets {len(rows)} in)")
+
+
 def test_a_source_that_cannot_be_used_is_not_asked_about(make_dataset: MakeDataset) -> None:
     target = make_dataset(target_rows())
     report = run(PreparedData(target=target, sources=(), unusable_sources={"pictures": "holds images"}))

@@ -1,4 +1,4 @@
-"""Rows of a source on which the target is tested: found and taken out before anything is learned."""
+"""Rows of a source that the target has too: found and taken out before anything is learned."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 NAMED_ROWS = 20
 
 
-def without_test_rows(
-    source: pd.DataFrame, test_inputs: Sequence[Any], *, similarity: float | None
+def without_copies(
+    source: pd.DataFrame, target_inputs: Sequence[Any], *, similarity: float | None
 ) -> tuple[pd.DataFrame, Contamination]:
-    """The rows of ``source`` (columns ``id``, ``input``) that are no copies of the target's test inputs, and what was dropped.
+    """The rows of ``source`` (columns ``id``, ``input``) that are no copies of the target's inputs, and what was dropped.
 
     Exact copies are equal in normal form (images: equal bytes). Near ones, for texts, have a Jaccard similarity of their character
     5-grams of at least ``similarity``, or are at most two words apart; for images, a correlation of their pixels of at least
@@ -27,15 +27,15 @@ def without_test_rows(
     """
     import numpy as np
 
-    test = {normal_input(value) for value in test_inputs}
+    target = {normal_input(value) for value in target_inputs}
     inputs = normal_inputs(source)
-    exact = inputs.isin(test).to_numpy(dtype=bool)
+    exact = inputs.isin(target).to_numpy(dtype=bool)
     near = np.zeros(len(source), dtype=bool)
     rest_inputs = source["input"][~exact].tolist()
-    if similarity is not None and all(isinstance(value, bytes) for value in (*test_inputs, *rest_inputs)):
-        near[~exact] = near_images(rest_inputs, list(dict.fromkeys(test_inputs)), similarity=similarity)
-    elif similarity is not None and all(isinstance(value, str) for value in test_inputs):
-        known, rest = sorted(test), list(inputs[~exact])
+    if similarity is not None and all(isinstance(value, bytes) for value in (*target_inputs, *rest_inputs)):
+        near[~exact] = near_images(rest_inputs, list(dict.fromkeys(target_inputs)), similarity=similarity)
+    elif similarity is not None and all(isinstance(value, str) for value in target_inputs):
+        known, rest = sorted(target), list(inputs[~exact])
         near[~exact] = near_duplicates(rest, known, similarity=similarity) | few_words_apart(rest, known)
     found = source.loc[exact | near, "id"]
     contamination = Contamination(

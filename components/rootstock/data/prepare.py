@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rootstock.data import registry
-from rootstock.data.contamination import without_test_rows
+from rootstock.data.contamination import without_copies
 from rootstock.data.newest_split import read_times
 from rootstock.data.rows import label_counts, write_rows
 from rootstock.data.split import TEST, TRAIN, UNUSED, assign_splits, cap_rows
@@ -39,18 +40,18 @@ def prepare(resolution: Resolution, *, data: DataParams, seed: int, folder: Path
 
     ``data.renamed_labels`` renames labels of the target, and then ``data.labels`` selects some; sources keep all of theirs. With
     ``data.test_fraction: null`` there is no test split, and the labelled rows are those tested on. Source rows that are copies of
-    the rows tested on are dropped (see contamination.py). The result does not depend on the order of rows. A source that cannot be
-    used is named with its reason in ``unusable_sources``. Raises DataError if the target has another modality than
-    ``data.modality`` or lacks a column of ``data.columns.kept``, a label is unknown, or a class lacks rows.
+    the target's rows, tested on or learned from, are dropped (see contamination.py). The result does not depend on the order of
+    rows. A source that cannot be used is named with its reason in ``unusable_sources``. Raises DataError if the target has another
+    modality than ``data.modality`` or lacks a column of ``data.columns.kept``, a label is unknown, or a class lacks rows.
     """
     if resolution.target.dataset in {source.dataset for source in resolution.sources}:
         raise DataError(f"data.sources: expected other datasets than the target, found '{resolution.target.dataset}'; remove it")
     path = Path(resolution.registry)
-    target, test_inputs = _target(path, resolution.target, data=data, seed=seed, folder=folder)
+    target, inputs = _target(path, resolution.target, data=data, seed=seed, folder=folder)
     sources: list[Dataset] = []
     unusable: dict[str, str] = {}
     for revision in resolution.sources:
-        source = _source(path, revision, test_inputs, data=data, seed=seed, folder=folder)
+        source = _source(path, revision, inputs, data=data, seed=seed, folder=folder)
         if isinstance(source, str):
             unusable[revision.dataset] = source
         else:
@@ -94,8 +95,16 @@ def check_modality(card: dict[str, Any], revision: DatasetRevision, data: DataPa
         )
 
 
-def _target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: int, folder: Path) -> tuple[Dataset, Sequence[Any]]:
-    """The target, and the inputs of the rows that it is tested on."""
+@dataclass(frozen=True)
+class _Inputs:
+    """Of the target's rows."""
+
+    tested: Sequence[Any]
+    learned: Sequence[Any]
+
+
+def _target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: int, folder: Path) -> tuple[Dataset, _Inputs]:
+    """The target, and the inputs of the rows that it is tested on, and of those to learn from."""
     card = registry.read_card(path, revision)
     kept, splits = split_target(path, revision, data=data, seed=seed)
     names = (TRAIN, UNUSED) if data.test_fraction is None else (TRAIN, TEST, UNUSED)
@@ -119,7 +128,7 @@ def _target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: in
     if TIME in kept and TEST in parts and TEST not in set(kept["split"]):
         oldest = tested[f"{KEPT}{data.columns.time}"][tested[TIME] == tested[TIME].min()].iloc[0]
         target = target.model_copy(update={"tested_from": oldest or None})
-    return target, tested["input"].tolist()
+    return target, _Inputs(tested=tested["input"].tolist(), learned=parts[TRAIN]["input"].tolist())
 
 
 def _unlearned(file: Path, revision: DatasetRevision, label: str, rows: dict[str, int]) -> str:
@@ -130,9 +139,7 @@ def _unlearned(file: Path, revision: DatasetRevision, label: str, rows: dict[str
     )
 
 
-def _source(
-    path: Path, revision: DatasetRevision, test_inputs: Sequence[Any], *, data: DataParams, seed: int, folder: Path
-) -> Dataset | str:
+def _source(path: Path, revision: DatasetRevision, inputs: _Inputs, *, data: DataParams, seed: int, folder: Path) -> Dataset | str:
     """The source, or the reason why there is nothing in it to learn from."""
     card = registry.read_card(path, revision)
     if card["modality"] != data.modality.name:
@@ -145,16 +152,21 @@ def _source(
             if len(frame)
             else (f"{revision.revision} has no rows")
         )
-    clean, contamination = without_test_rows(labelled, test_inputs, similarity=data.contamination_similarity)
-    copies = contamination.exact + contamination.near
+    clean, contamination = without_copies(labelled, inputs.tested, similarity=data.contamination_similarity)
+    clean, learned = without_copies(clean, inputs.learned, similarity=data.contamination_similarity)
+    contamination = contamination.model_copy(update={"labelled": learned.dropped})
+    copies = contamination.dropped
     if len(clean) == 0:
-        return f"all {copies} labelled rows of {revision.revision} are copies of the target's test rows"
+        return f"all {copies} labelled rows of {revision.revision} are copies of the target's rows"
     capped = cap_rows(clean, seed=seed, rows=data.source_rows)
     labels = tuple(label_counts(capped))
     if len(labels) < 2:
-        left = f" after {copies} copies of the target's test rows were dropped" if copies else ""
+        left = f" after {copies} copies of the target's rows were dropped" if copies else ""
         return f"{revision.revision} has one class only, '{labels[0]}'{left}; at least two are needed to learn from"
-    return _dataset({TRAIN: capped}, revision, labels, data=data, folder=folder, card=card, contamination=contamination, columns=())
+    source = _dataset(
+        {TRAIN: capped}, revision, labels, data=data, folder=folder, card=card, contamination=contamination, columns=()
+    )
+    return source.model_copy(update={"capped_from": len(clean) if len(capped) < len(clean) else None})
 
 
 def _kept_columns(frame: pd.DataFrame, revision: DatasetRevision, keep: tuple[str, ...]) -> tuple[str, ...]:

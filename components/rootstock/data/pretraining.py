@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootstock.data import registry
-from rootstock.data.contamination import without_test_rows
+from rootstock.data.contamination import without_copies
 from rootstock.data.prepare import check_modality, split_target
 from rootstock.data.rows import label_counts
 from rootstock.data.split import TEST, TRAIN, assign_splits, cap_rows
@@ -57,7 +57,7 @@ def pretraining_rows(source: str, *, data: DataParams, heldout: float, seed: int
         rows, sides = split_target(path, target, data=data, seed=seed)
         is_tested = TRAIN if data.test_fraction is None else TEST
         tested = rows["input"][[side == is_tested for side in sides]].tolist()
-        clean, contamination = without_test_rows(clean, tested, similarity=data.contamination_similarity)
+        clean, contamination = without_copies(clean, tested, similarity=data.contamination_similarity)
     kept = cap_rows(clean, seed=seed, rows=data.source_rows)
     splits = assign_splits(kept, seed=seed, test_fraction=heldout, test_rows=None, rows_per_class=None)
     train, test = (kept[[split == wanted for split in splits]] for wanted in (TRAIN, TEST))

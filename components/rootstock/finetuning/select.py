@@ -134,7 +134,9 @@ def _reason(race: Race, stands: HalvingScore, control: Trial, *, helps: bool, is
     if race.clear:
         return f"of {tried} sources tried, {stands.name} is clearly ahead of {rivals}: {reached}; {gain}"
     place = "the first of the ranking" if is_first else "the first of the ranking that was not clearly beaten"
-    return f"of {tried} sources tried none is clearly ahead, so {stands.name}, {place}, stands: {reached}, beside {rivals}; {gain}"
+    lasted = any(score.name == stands.name for score in race.rounds[-1])
+    beside = f"beside {rivals}" if lasted else f"where it was not clearly beaten, though others went on: {rivals}"
+    return f"of {tried} sources tried none is clearly ahead, so {stands.name}, {place}, stands: {reached}, {beside}; {gain}"
 
 
 def _gain(winner: HalvingScore) -> str:

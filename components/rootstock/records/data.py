@@ -62,6 +62,13 @@ class Contamination(Value):
     near: int
     rows: tuple[str, ...]
     """ids of up to 20 of them"""
+    labelled: int = 0
+    """more that stand among the rows that the target is learned from: those would tell a candidate's trial the answers"""
+
+    @property
+    def dropped(self) -> int:
+        """Rows in all."""
+        return self.exact + self.near + self.labelled
 
 
 class Dataset(Value):
@@ -76,7 +83,9 @@ class Dataset(Value):
     class_counts: dict[str, dict[str, int]]
     """split -> label -> rows"""
     contamination: Contamination | None
-    """what was dropped from a source because the target is tested on it; None for the target"""
+    """what was dropped from a source because the target has the same rows; None for the target"""
+    capped_from: int | None = None
+    """labelled rows of a source before ``data.source_rows`` cut them down; None where it did not"""
     groups: dict[str, int] = Field(default_factory=dict)
     """split -> groups of its rows; empty where each row stands for itself"""
     tested_from: str | None = None

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from rootstock.records import NO_TRANSFER, EvalReport, History, Outcome, PreparedData, Selection, SourceRanking, TrainedModel
+from rootstock.records import (
+    NO_TRANSFER,
+    EvalReport,
+    History,
+    Measure,
+    Outcome,
+    PreparedData,
+    Selection,
+    SourceRanking,
+    TrainedModel,
+)
 from rootstock.registration import mlflow_registry as registry
 from rootstock.registration.run_contents import LONGEST_TAG, Point
 
@@ -60,6 +71,7 @@ def outcome_of(
         return None
     if selection.backbone != ranking.first_backbone:
         return None
+    mine, other = report.measures[ACCURACY], control.measures[ACCURACY]
     return Outcome(
         task=task,
         target=prepared.target.name,
@@ -69,8 +81,18 @@ def outcome_of(
         classes=len(prepared.target.labels),
         evidence=candidate.evidence,
         predicted=candidate.predicted_gain.value if candidate.predicted_gain is not None else None,
-        realised=report.measures[ACCURACY].value - control.measures[ACCURACY].value,
+        realised=mine.value - other.value,
+        realised_error=math.sqrt(report.variance_inflation * (_variance(mine) + _variance(other))),
     )
+
+
+def _variance(accuracy: Measure) -> float:
+    """Of an accuracy over n rows, drawn towards one half (Agresti and Coull 1998), so that all right is not taken for certain.
+
+    For a difference of two on the same rows the sum of both is too much rather than too little.
+    """
+    share = (accuracy.value * accuracy.n + 2.0) / (accuracy.n + 4.0)
+    return share * (1.0 - share) / (accuracy.n + 4.0)
 
 
 def gain_points(outcome: Outcome, ranking: SourceRanking, selection: Selection) -> tuple[Point, ...]:

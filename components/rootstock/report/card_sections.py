@@ -46,9 +46,10 @@ def data(run: RunRecords, prepared: PreparedData) -> str:
     ]
     contamination = [
         f"{cell(source.name)}: {source.contamination.exact} equal and {source.contamination.near} nearly equal rows were dropped, "
-        f"for the target's {run.tested_row}s hold them."
+        f"for the target's {run.tested_row}s hold them"
+        + (f", and {source.contamination.labelled} that its rows to learn from hold." if source.contamination.labelled else ".")
         for source in prepared.sources
-        if source.contamination is not None and source.contamination.exact + source.contamination.near
+        if source.contamination is not None and source.contamination.dropped
     ]
     backbone = f"\n\nThe backbone's licence: {cell(run.backbone_licence or 'not stated')}."
     lines = "\n".join(f"- {line}" for line in contamination)

@@ -85,6 +85,8 @@ def _early(run: RunRecords) -> Headline:
         return Headline("neutral", "No change", text + ".", "No stage had to run again.")
     if run.registration is not None:
         return Headline("neutral", "Ended early", "The run ended before a model was evaluated.", sentence(run.registration.reason))
+    if run.ranking is not None and run.trained is None:
+        return Headline("neutral", "Sources ranked", "No model was trained in this run.", sentence(run.ranking.reason))
     done = listed(stage.replace("_", " ") for stage in run.seconds) or "none"
     return Headline("neutral", "Ended early", "The run ended before a model was evaluated.", f"Stages that finished: {done}.")
 

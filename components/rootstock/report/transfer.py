@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rootstock.paired import Pair, mcnemar_exact, reverse
-from rootstock.records import NO_TRANSFER, Candidate, CandidateKind, EvalReport, Selection, SourceRanking, Verdict
+from rootstock.records import NO_TRANSFER, Candidate, CandidateKind, EvalReport, Selection, SourceRanking, Verdict, sources_of
 from rootstock.report.paired import Difference, paired_difference
 from rootstock.report.predictions import MODEL, read_predictions
 from rootstock.report.run_records import RunRecords
@@ -204,10 +204,11 @@ def _abstained(ranking: SourceRanking, selection: Selection | None, confidence: 
     best = max(predicted, key=lambda each: each.predicted_gain.value if each.predicted_gain is not None else 0.0)
     if len(able) == 1:
         return f"Nothing is good enough to learn from: {_shown(best.name)} {_expected(best, confidence)}, so {ALONE}"
-    return (
-        f"None of the {len(able)} sources is good enough: the best, {_shown(best.name)}, {_expected(best, confidence)}, so {ALONE}"
-    )
+    single = [each for each in able if len(sources_of(each.source)) == 1]
+    none = f"None of the {len(single)} sources is good enough"
+    return f"{none}: the best, {_shown(best.name)}, {_expected(best, confidence)}, so {ALONE}"
 
 
 def _those(able: list[Candidate]) -> str:
-    return _shown(able[0].name) if len(able) == 1 else f"any of the {len(able)} sources"
+    single = [each for each in able if len(sources_of(each.source)) == 1]
+    return _shown(able[0].name) if len(able) == 1 else f"any of the {len(single)} sources"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from rootstock.records import HalvingScore, Selection
+from rootstock.records import HalvingScore, Selection, sources_of
 from rootstock.report.figures.intervals import Interval, intervals
 from rootstock.report.wording import count, points
 
@@ -29,7 +29,7 @@ def rounds(selection: Selection) -> tuple[Round, ...]:
     for index, scores in enumerate(selection.rounds):
         ordered = tuple(sorted(scores, key=lambda each: (not each.kept, each.log_loss, each.name)))
         rows = [_interval(each, last=index == len(selection.rounds) - 1, chosen=selection.chosen_name) for each in ordered]
-        most = max((each.source_rows for each in scores), default=0)
+        most = max((each.source_rows // len(sources_of(each.name)) for each in scores), default=0)
         title = f"Round {index + 1}: {count(len(scores), 'candidate')}, {count(most, 'row')} of each source"
         drawn.append(Round(title, ordered, intervals(rows, text=points, reference=0.0, shown=shown)))
     return tuple(drawn)

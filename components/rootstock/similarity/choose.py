@@ -38,7 +38,7 @@ def choose(candidates: Sequence[Candidate], similarity: SimilarityParams, *, row
     open_ones = [c for c in order(candidates) if c.excluded is None and c.kind in ELIGIBLE and c.predicted_gain is not None]
     learned = [c for c in open_ones if c.kind != "backbone"]
     if not learned:
-        return Choice(None, "there is no source to learn from: the backbone alone is the start")
+        return Choice(None, _nothing(candidates))
     best = open_ones[0]
     gain, risk = best.predicted_gain, best.risk
     if gain is None or risk is None:
@@ -58,6 +58,15 @@ def choose(candidates: Sequence[Candidate], similarity: SimilarityParams, *, row
     second = f"; next is {beside.name} with {_points(beside.predicted_gain.value)}" if beside and beside.predicted_gain else ""
     still = "the champion is still the best start: " if best.kind == "champion" else ""
     return Choice(best, f"{still}{expected}, judged on {rows} labelled rows{second}")
+
+
+def _nothing(candidates: Sequence[Candidate]) -> str:
+    """Why there is nothing to learn from; the first backbone is what is left, whatever the limits say of it."""
+    barred = sum(each.excluded is not None and each.kind in ("domain", "champion", "version") for each in candidates)
+    why = f" ({barred} excluded)" if barred else ""
+    alone = next((each.excluded for each in candidates if each.kind == "backbone" and each.name == each.source), None)
+    over = f", though it is over a limit itself: {alone}; raise the limit or name a smaller model in backbone.name" if alone else ""
+    return f"there is no source to learn from{why}: the backbone alone is the start{over}"
 
 
 def _points(share: float) -> str:

@@ -18,6 +18,6 @@ CONSENSUS = "consensus"
 def consensus(opinions: Mapping[str, Opinions | None], nearness: Mapping[str, float]) -> dict[str, float | None]:
     """Candidate -> agreement, -1..1, higher is better, with all sources, itself among them, the nearer the more.
 
-    ``nearness`` has every source. None without opinions, and where fewer than two sources have any.
+    ``nearness`` has every source. None without opinions, and where no other source has any.
     """
     return weighted_agreement(opinions, nearness, with_itself=True)

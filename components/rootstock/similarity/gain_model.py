@@ -20,6 +20,7 @@ few, errors are widened as those of the mean of so many and one more.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,6 +48,9 @@ DOUBLINGS = 1.0
 
 #: Ways to weigh scores: by all that explain gains, or by the few that order best.
 SHARED, SELECTED = "shared", "selected"
+
+#: A task of so many targets counts half as much as one of very many.
+HALF_KNOWN = 10.0
 
 #: Gains of a task's sources differ by a tenth of a point at least: below that, it is the rows that differ.
 SMALLEST_SPREAD = 1e-3
@@ -76,7 +80,7 @@ class GainModel:
     ) -> list[Prediction]:
         """One prediction a candidate, for a target with so many labelled rows a class. Raises ValueError without outcomes.
 
-        ``nearness`` says of data sets how near they lie to the ``target``: the team's outcomes on those count the more.
+        ``nearness`` says of data sets how near they lie to the ``target``: the team's outcomes on those tell the more of a source.
         """
         import numpy as np
 
@@ -86,20 +90,27 @@ class GainModel:
         fitted = self._fit(np.ones(len(weights), dtype=bool), weights, way)
         gains = fitted(table)
         surprises = self._surprises(fitted)
-        shift = shift_of(self.own, surprises, target=target, nearness=nearness)
-        spreads = {joined: self._spread(errors, weights, surprises, joined=joined) for joined in set(table.joined.tolist())}
+        usual = self._usual_error(errors, weights)
+        shifts = shift_of(self.own, surprises, usual_error=usual, sources=sources, target=target, nearness=nearness)
+        left = left_out_errors(self.own, surprises, usual_error=usual) if self.own else np.zeros(0)
+        spreads = {joined: self._spread(errors, weights, left, joined=joined) for joined in set(table.joined.tolist())}
         return [
-            spreads[joined].around(float(gain) + shift(source), confidence=confidence)
-            for gain, source, joined in zip(gains, sources, table.joined.tolist(), strict=True)
+            spreads[joined].around(float(gain), confidence=confidence)
+            for gain, joined in zip(gains + shifts, table.joined.tolist(), strict=True)
         ]
 
+    def _usual_error(self, errors: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+        """Root mean square of the errors on bundled outcomes, left out."""
+        shares = equal_shares(weights[self._judged], self._tasks[self._judged])
+        return math.sqrt(float(shares @ errors[self._judged] ** 2))
+
     def _spread(
-        self, errors: NDArray[np.float64], weights: NDArray[np.float64], surprises: Sequence[float], *, joined: bool
+        self, errors: NDArray[np.float64], weights: NDArray[np.float64], left: NDArray[np.float64], *, joined: bool
     ) -> Spread:
         """Errors of candidates of the same kind, joined sources or single ones; of all in tasks where there were none of it.
 
-        The team's own, each of its targets left out in turn, are those of one more task, which counts in full once it has many
-        targets.
+        Those ``left`` (n,) of the team's own outcomes, each of its targets left out in turn, are those of one more task, which
+        counts in full once it has many targets.
         """
         import numpy as np
 
@@ -109,7 +120,7 @@ class GainModel:
         mine = self._table([outcome.evidence for outcome in self.own]).joined == joined
         if not mine.any():
             return Spread(errors[judged], shares * judged.sum())
-        own = np.array(left_out_errors(self.own, surprises))[mine]
+        own = left[mine]
         targets = np.array([f"{outcome.task}/{outcome.target}" for outcome in self.own])[mine]
         count = len(np.unique(targets))
         share = count / (count + HALF_TRUST) / len(np.unique(self._tasks[judged]))
@@ -121,6 +132,12 @@ class GainModel:
         import numpy as np
 
         return np.array([outcome.task for outcome in self.bundled])
+
+    @cached_property
+    def _known(self) -> dict[str, float]:
+        """Task -> how well it is known, 0 to 1, by how many targets it has."""
+        pairs = {(outcome.task, outcome.target) for outcome in self.bundled}
+        return {task: count / (count + HALF_KNOWN) for task, count in Counter(task for task, _ in pairs).items()}
 
     @cached_property
     def _rankings(self) -> NDArray[np.str_]:
@@ -169,10 +186,11 @@ class GainModel:
         return of_kin if len(np.unique(self._tasks[of_kin])) >= ENOUGH_TASKS else np.ones(len(self.bundled), dtype=bool)
 
     def _shares(self, weights: NDArray[np.float64], tasks: NDArray[np.str_]) -> NDArray[np.float64]:
-        """Weights that sum to one: the same for every task of the target's modality, and for all others together."""
+        """Weights that sum to one: for every task by how many targets it has, and for all of other modalities as for one task."""
         import numpy as np
 
-        shares = equal_shares(weights, tasks)
+        known = self._known
+        shares = equal_shares(weights, tasks) * np.array([known[task] for task in tasks.tolist()])
         if self.kin:
             others = ~np.isin(tasks, list(self.kin))
             shares = np.where(others, shares / max(1, len(np.unique(tasks[others]))), shares)
@@ -231,7 +249,7 @@ class GainModel:
             way: [self._concordance(each, single & (units == unit)) for unit in np.unique(units[single])]
             for way, each in said.items()
         }
-        way = SELECTED if np.mean(orders[SELECTED]) > np.mean(orders[SHARED]) + 1e-9 else SHARED
+        way = SELECTED if sum(orders[SELECTED]) > sum(orders[SHARED]) + 1e-9 else SHARED
         return way, (self._gains - said[way]) * _widening(len(np.unique(units[self._judged])))
 
     def _concordance(self, said: NDArray[np.float64], chosen: NDArray[np.bool_]) -> float:

@@ -6,7 +6,7 @@ and them: on reviews, opinions and digits the best three together beat the best 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rootstock.params import SimilarityParams
 from rootstock.records import JOINT, Candidate, Value
@@ -14,6 +14,9 @@ from rootstock.similarity.evidence import JOINED_SOURCES
 
 #: A source that knows fewer of the target's classes has no head to carry over.
 FEWEST_CLASSES = 2
+
+#: Sources that have more than this share of their rows in common are taken for versions of one data set.
+MOST_SHARED = 0.2
 
 
 class Joint(Value):
@@ -43,19 +46,23 @@ class Joint(Value):
         return joined_evidence([member.evidence for member in self.members])
 
 
-def join_sources(candidates: Sequence[Candidate], similarity: SimilarityParams) -> Joint | None:
+def join_sources(
+    candidates: Sequence[Candidate], similarity: SimilarityParams, *, share_of_rows: Callable[[str, str], float]
+) -> Joint | None:
     """The best of the candidates that can be learned from together; None where these are fewer than two.
 
     They are data sets on the backbone of the best one, know the same of the target's classes by the same names, two at least, and
-    none is riskier than ``similarity.max_risk``. Joining sources whose classes differ made models worse (see benchmarks):
-    a class may then be told by the data set that it comes from. ``candidates`` are in the order of the ranking.
+    none is riskier than ``similarity.max_risk``, nor has many rows that another has, by their ``share_of_rows`` (see
+    shared_rows.py): a data set learned from twice does not gain what several do. Joining sources whose classes differ made models
+    worse (see benchmarks): a class may then be told by the data set that it comes from. ``candidates`` are in the order of the
+    ranking.
     """
     members: list[Candidate] = []
     for each in candidates:
         if (
             len(members) < similarity.joined_sources
             and _is_able(each, similarity)
-            and all(_are_alike(each, other) for other in members)
+            and all(_are_alike(each, other) and share_of_rows(each.source, other.source) <= MOST_SHARED for other in members)
         ):
             members.append(each)
     return Joint(members=tuple(members)) if len(members) > 1 else None

@@ -60,7 +60,8 @@ def weighted_agreement(
     """Candidate -> mean correlation of its opinions with those of each source in ``nearness``, -1..1, higher is better.
 
     A source counts exp(nearness), and is held against itself too where ``with_itself`` says so: then what is near comes first where
-    others agree as much. None without opinions, or without another source that has any.
+    others agree as much. A candidate that is no source, such as the champion, counts for itself as a middling source would. None
+    without opinions, or without another source that has any.
     """
     import numpy as np
 
@@ -76,7 +77,7 @@ def weighted_agreement(
         if name not in units or not others:
             found[name] = None
             continue
-        asked = [*others, name] if with_itself and name in weights else others
-        counts = np.array([weights[other] for other in asked])
+        asked = [*others, name] if with_itself else others
+        counts = np.array([weights.get(other, 1.0) for other in asked])
         found[name] = float(units[name] @ (counts @ np.array([units[other] for other in asked])) / counts.sum())
     return found

@@ -18,6 +18,7 @@ from rootstock.similarity.join_sources import Joint, join_sources
 from rootstock.similarity.outcomes import bundled_outcomes, kindred_tasks, static_prior
 from rootstock.similarity.prediction import Prediction
 from rootstock.similarity.score import CandidateScores, embed_dataset, score_candidate
+from rootstock.similarity.shared_rows import share_of_rows
 from rootstock.similarity.shared_scores import SHARED_UNITS, shared_scores
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def rank(
             for spec, each in zip(specs, scored, strict=True)
         ]
     )
-    joint = join_sources(candidates, similarity)
+    joint = join_sources(candidates, similarity, share_of_rows=share_of_rows(prepared.sources))
     if joint is not None:
         candidates = order([*candidates, _together(joint, model, ask, history=history, similarity=similarity)])
     choice = choose(candidates, similarity, rows=rows)

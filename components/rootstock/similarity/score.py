@@ -274,6 +274,10 @@ def _notes(matched: dict[str, str], labels: Sequence[str], source: Dataset) -> t
         notes.append(f"none of its {len(source.labels)} labels ({found}) means one of the target's: its head is not carried over")
     elif missing := [label for label in labels if label not in matched]:
         notes.append(f"it knows nothing of {', '.join(missing)}")
+    if source.contamination is not None and (dropped := source.contamination.dropped):
+        notes.append(
+            f"{dropped:,} of its rows are copies of the target's and were dropped: {source.splits['train'].rows:,} are left"
+        )
     return tuple(notes)
 
 

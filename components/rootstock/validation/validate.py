@@ -43,7 +43,7 @@ def validate(prepared: PreparedData, *, validation: ValidationParams, folder: Pa
     return ValidationReport(
         passed=all(result.passed for result in results if result.dataset == prepared.target.name),
         results=tuple(results),
-        excluded_sources={source.name: why for source in prepared.sources if (why := _failures(results, source.name, validation))},
+        excluded_sources={source.name: why for source in prepared.sources if (why := _failures(results, source, validation))},
         suites=Artifact.of(folder / "suites"),
         data_docs=docs,
     )
@@ -98,9 +98,12 @@ def _beside_target_test(source_rows: pd.DataFrame, target_rows: pd.DataFrame, ta
     return pd.concat([source_rows, target_rows[is_tested].assign(split="test")], ignore_index=True)
 
 
-def _failures(results: list[CheckResult], dataset: str, validation: ValidationParams) -> str:
+def _failures(results: list[CheckResult], source: Dataset, validation: ValidationParams) -> str:
     """Why a dataset fails, in the words of our own checks if one of them says it: expectations only repeat their limits."""
     own = {check.name for check in validation.checks}
-    failed = [result for result in results if result.dataset == dataset and not result.passed]
+    failed = [result for result in results if result.dataset == source.name and not result.passed]
     told = [result for result in failed if result.check in own] or failed
-    return "; ".join(f"{result.check}: {result.reason}" for result in told)
+    reasons = "; ".join(f"{result.check}: {result.reason}" for result in told)
+    if not reasons or source.capped_from is None:
+        return reasons
+    return f"{reasons} (of its {source.capped_from:,} labelled rows data.source_rows lets {source.splits['train'].rows:,} in)"

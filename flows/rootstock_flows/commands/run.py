@@ -33,10 +33,12 @@ def command(params_file: Path, overrides: tuple[str, ...], as_json: bool, force:
 def _text(document: dict[str, object]) -> str:
     registration = document["registration"]
     said = {
-        "promoted": "promoted", "challenger": "kept as challenger", "waiting": "waits for approval",
+        "promoted": "promoted", "challenger": "kept, not promoted", "waiting": "waits for approval",
         "refused": "refused", "unchanged": "nothing changed", "invalid data": "the data was refused",
         "promoted before": "was promoted before and is not champion now; nothing changed",
     }[str(document["status"])]  # fmt: skip
+    if isinstance(registration, dict) and registration["alias"] == "challenger":
+        said = "kept as challenger"
     reason = registration["reason"] if isinstance(registration, dict) else ""
     version = f"version {registration['version']} " if isinstance(registration, dict) and registration["version"] else ""
     return f"{document['task']}: {version}{said}. {reason}\nreport: {document['report']}"
