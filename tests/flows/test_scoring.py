@@ -102,3 +102,5 @@ def test_every_runner_gives_the_ranking_that_the_stage_gives_alone(runner, task,
     assert said_of(ranking) == said_of(ranked_alone)
     assert ranking["chosen"] == ranked_alone["chosen"]
     assert (task.folder / runner / "rankings").is_dir()
+    assert ranking["sentence"].endswith(".")
+    assert (task.folder / ranking["report"]).is_file()

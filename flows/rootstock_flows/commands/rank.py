@@ -38,4 +38,5 @@ def command(params_file: Path, overrides: tuple[str, ...], as_json: bool) -> Non
     from rootstock_flows.ranking_table import ranking_text
 
     ranking = SourceRanking.model_validate(document["ranking"])
-    emit(ranking, as_json=as_json, text=f"{ranking_text(ranking)}\n\n{document['sentence']}\nreport: {document['report']}")
+    told = document["ranking"] | {"sentence": document["sentence"], "report": document["report"]}
+    emit(told, as_json=as_json, text=f"{ranking_text(ranking)}\n\n{document['sentence']}\nreport: {document['report']}")
