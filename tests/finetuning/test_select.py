@@ -14,7 +14,7 @@ from rootstock.finetuning.halving import Trial
 from rootstock.finetuning.lora import Lora
 from rootstock.finetuning.select import select
 from rootstock.finetuning.trial import stratified_order
-from rootstock.records import Candidate, HalvingScore, SourceRanking
+from rootstock.records import Candidate, HalvingScore, Measure, SourceRanking
 from rootstock.rows import bare_encoder, feature_folder
 
 SAME = {"boats": "boats", "bread": "bread", "stars": "stars"}
@@ -31,12 +31,21 @@ def candidate(tiny_backbone):
     return make
 
 
+def gain_of(value):
+    return Measure(value=value, low=value - 0.2, high=value + 0.2, n=20, unit="accuracy", higher_is_better=True)
+
+
 @pytest.fixture(scope="module")
 def ranking(tiny_backbone):
-    def make(*candidates, chosen=0):
+    def make(*candidates, chosen=0, apart=0.1):
+        """The first is predicted to gain as much more than the second as this than the third."""
         first = candidates[chosen] if chosen is not None else None
+        gains = [0.3 - apart * place for place in range(len(candidates))]
+        predicted = tuple(
+            each.model_copy(update={"predicted_gain": gain_of(gain)}) for each, gain in zip(candidates, gains, strict=True)
+        )
         return SourceRanking(
-            candidates=candidates, chosen=first and first.source, chosen_name=first and first.name,
+            candidates=predicted, chosen=first and first.source, chosen_name=first and first.name,
             chosen_kind=first.kind if first else "backbone", backbone=first.backbone if first else str(tiny_backbone),
             reason="as ranked", rows=18, past_outcomes=0, own_outcomes=0, projection={}, seconds=0.0,
         )  # fmt: skip
@@ -158,11 +167,18 @@ def test_the_first_of_the_ranking_that_left_early_without_being_clearly_beaten_s
     assert all(f"{name} (" in found.reason for name in ("second", "the third"))
 
 
+def test_where_all_are_predicted_to_gain_the_same_the_trial_decides(selected, ranking, candidate, tied):
+    tied(first=30, others=38, control=20, clearly=False)
+    found = selected(ranking(*(candidate(name, source="related") for name in ("first", "second", "the third")), apart=0.0))
+    assert found.chosen_name in ("second", "the third")
+    assert f"none is clearly ahead, so {found.chosen_name}, the best by prediction and trial together, stands" in found.reason
+
+
 def test_the_first_that_was_not_beaten_is_what_no_transfer_is_held_against(selected, ranking, candidate, tied):
     tied(first=40, others=4, control=38)
     found = selected(ranking(*(candidate(name, source="related") for name in ("first", "second", "the third"))))
     assert found.chosen is None
-    assert "second, ranked first of those not clearly beaten, of 3 tried, reaches an accuracy of 0.100" in found.reason
+    assert "second, the first of the ranking that was not clearly beaten, of 3 tried, reaches an accuracy of 0.100" in found.reason
 
 
 def test_a_score_recorded_before_it_was_kept_who_was_beaten_is_read(selected, ranking, related, unrelated):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rootstock.finetuning.halving import Race, Trial, run_race, trials_at_most
+from rootstock.finetuning.standing import standing
 from rootstock.finetuning.starts import published_encoder
 from rootstock.finetuning.trial import Course, try_candidate, try_no_transfer
 from rootstock.groups import group_numbers
@@ -31,9 +32,8 @@ def select(
     """Try the ranking's best source domains by successive halving, and select the winner, or none.
 
     Each is tuned with ``similarity.halving.method`` on a few rows of its source, or of each of several, and cross-validated on the
-    target's labelled rows; beside them, on the same rows, the first backbone without transfer. A winner that is not clearly ahead
-    does not overrule the ranking: of those that were not clearly beaten where they were tried last, its first stands (with 32
-    labelled rows, unclear winners cost accuracy; see benchmarks). When the whole interval of the selected one's gain over no
+    target's labelled rows; beside them, on the same rows, the first backbone without transfer. Where none is clearly ahead, what
+    was predicted and what was tried decide together (see standing.py). When the whole interval of the selected one's gain over no
     transfer lies below zero, no source is selected. The test rows are not read. Where the ranking did not choose a domain, or fewer
     than two enter, nothing is tried and the ranking's choice stands. Trials are kept in ``workspace``/halving; writes nothing to
     ``folder``.
@@ -49,8 +49,8 @@ def select(
     course = Course(prepared.target, similarity, seed, Path(workspace) / "halving")
     control = try_no_transfer(course, encoder_of(backbone.name))
     race = _run(course, entrants, control, encoder_of=encoder_of)
-    last = [_last_score(race, candidate.name) for candidate, _ in entrants]
-    stands = race.winner if race.clear else next(score for score in last if not score.beaten)
+    predicted = {each.name: each.predicted_gain.value for each, _ in entrants if each.predicted_gain is not None}
+    stands = standing(race, predicted)
     winner = next(candidate for candidate, _ in entrants if candidate.name == stands.name)
     helps = stands.gain.high >= 0
     return Selection(
@@ -60,7 +60,7 @@ def select(
         backbone=winner.backbone if helps else backbone.name,
         matched_labels=winner.matched_labels if helps else {},
         rounds=race.rounds,
-        reason=_reason(race, stands, control, helps=helps, is_first=stands == last[0]),
+        reason=_reason(race, stands, control, helps=helps, ranked=list(predicted)),
         rows_trained=race.row_passes,
         seconds=time.perf_counter() - started,
     )
@@ -70,7 +70,9 @@ def _entrants(ranking: SourceRanking, prepared: PreparedData, count: int) -> lis
     """The best eligible sources with their data, best first."""
     if ranking.chosen is None or ranking.chosen_kind != "domain":
         return []
-    eligible = [candidate for candidate in ranking.candidates if candidate.kind == "domain" and candidate.excluded is None]
+    eligible = [
+        each for each in ranking.candidates if each.kind == "domain" and each.excluded is None and each.predicted_gain is not None
+    ]
     return [(candidate, find_source(candidate.source, prepared.sources)) for candidate in eligible[:count]]
 
 
@@ -115,15 +117,10 @@ def _run(
         )
 
 
-def _last_score(race: Race, name: str) -> HalvingScore:
-    """Of the longest that a candidate was tuned."""
-    return next(score for scores in reversed(race.rounds) for score in scores if score.name == name)
-
-
-def _reason(race: Race, stands: HalvingScore, control: Trial, *, helps: bool, is_first: bool) -> str:
+def _reason(race: Race, stands: HalvingScore, control: Trial, *, helps: bool, ranked: list[str]) -> str:
     tried = len(race.rounds[0])
     if not helps:
-        place = "the best" if race.clear else "ranked first" if is_first else "ranked first of those not clearly beaten,"
+        place = "the best" if race.clear else f"{_place(race, stands, ranked)},"
         return (
             f"no source helps: train on the target alone; {stands.name}, {place} of {tried} tried, reaches an accuracy of "
             f"{stands.accuracy.value:.3f} against {control.accuracy:.3f} without transfer, {_gain(stands)}"
@@ -133,10 +130,21 @@ def _reason(race: Race, stands: HalvingScore, control: Trial, *, helps: bool, is
     gain = f"its gain over no transfer is {_gain(stands)}"
     if race.clear:
         return f"of {tried} sources tried, {stands.name} is clearly ahead of {rivals}: {reached}; {gain}"
-    place = "the first of the ranking" if is_first else "the first of the ranking that was not clearly beaten"
+    place = _place(race, stands, ranked)
     lasted = any(score.name == stands.name for score in race.rounds[-1])
     beside = f"beside {rivals}" if lasted else f"where it was not clearly beaten, though others went on: {rivals}"
     return f"of {tried} sources tried none is clearly ahead, so {stands.name}, {place}, stands: {reached}, {beside}; {gain}"
+
+
+def _place(race: Race, stands: HalvingScore, ranked: list[str]) -> str:
+    """Of the one that stands though none was clearly ahead; ``ranked`` are the names in the order of the ranking."""
+    before = ranked[: ranked.index(stands.name)]
+    if not before:
+        return "the first of the ranking"
+    beaten = {score.name for scores in race.rounds for score in scores if score.beaten}
+    if beaten >= set(before):
+        return "the first of the ranking that was not clearly beaten"
+    return "the best by prediction and trial together"
 
 
 def _gain(winner: HalvingScore) -> str:
