@@ -23,7 +23,7 @@ from transfer_families import FAMILIES
 
 PARTS = ("all", "target", "source", "target and source", "chance")
 ROWS = 32
-#: Log-variances are sought so far on either side of that of the errors.
+#: A part's variance is sought between so many times an equal share of all.
 SMALLEST, LARGEST = 1e-4, 1e2
 
 

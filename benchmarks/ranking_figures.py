@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from rankings import ALONE, CONFIDENCE, HERE, Cell, gains_of, knows_every_class
 from rootstock.finetuning.halving import Trial, run_race
-from rootstock.finetuning.standing import standing
+from rootstock.finetuning.posterior_gain import best_by_posterior_gain
 from rootstock.params import HalvingParams
 from rootstock.records import JOINT
 from scipy.stats import weightedtau
@@ -114,7 +114,7 @@ def race(cells: list[Cell], said: dict[int, Any], trials: pd.DataFrame, halving:
             {cell.sources[i]: SOURCE_ROWS for i in order}, attempt, control=attempt(ALONE, 0), halving=halving,
             confidence=CONFIDENCE, seed=cell.seed,
         )  # fmt: skip
-        stands = standing(found, {cell.sources[i]: float(said[number][0][i]) for i in order}).name
+        stands = best_by_posterior_gain(found, {cell.sources[i]: float(said[number][0][i]) for i in order}).name
         regrets.append(100 * float(cell.expected.max() - cell.expected[cell.sources.index(stands)]))
         unclear.append(100 * float(cell.expected.max() - cell.expected[cell.sources.index(found.winner.name)]))
         clear.append(found.clear)

@@ -105,7 +105,7 @@ def bundle(families: dict[str, tuple[Outcome, ...]]) -> None:
     """Write ``outcomes.csv``: of the evidence, what the advisor reads."""
     facts = [
         {"modality": MODALITIES[family]}
-        | outcome.model_dump(exclude={"evidence", "predicted", "realised_error"})
+        | outcome.model_dump(exclude={"evidence", "predicted", "standard_error"})
         | {name: value for name, value in outcome.evidence.items() if name.endswith((STANDING, LEVEL, JOINED_SOURCES))}
         for family, outcomes in families.items()
         for outcome in outcomes

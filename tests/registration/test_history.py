@@ -50,7 +50,7 @@ def test_there_is_no_history_before_the_first_run(workspace: str) -> None:
 def test_a_run_keeps_predicted_and_realised_gain_and_gives_them_back_exactly(run_stage: Stage, workspace: str) -> None:
     done = run_stage(0, run_key="a1")
     [kept] = history(workspace)
-    assert kept == outcome(task="tiny-task", realised=0.8 - 0.55, realised_error=kept.realised_error)
+    assert kept == outcome(task="tiny-task", realised=0.8 - 0.55, standard_error=kept.standard_error)
     metrics = mlflow_registry.tracking(workspace).get_run(done.run_id).data.metrics
     assert {name: value for name, value in metrics.items() if name.startswith("gain.")} == pytest.approx(
         {"gain.predicted": 0.25, "gain.predicted_low": 0.15, "gain.predicted_high": 0.35, "gain.risk": 0.03, "gain.realised": 0.25}
@@ -137,14 +137,14 @@ def found(
 
 def test_a_transfer_has_an_outcome(found: Callable[..., Outcome | None]) -> None:
     transferred = found()
-    assert transferred == outcome(realised=0.8 - 0.55, realised_error=transferred.realised_error)
+    assert transferred == outcome(realised=0.8 - 0.55, standard_error=transferred.standard_error)
 
 
 def test_the_standard_error_of_a_gain_is_that_of_two_accuracies_drawn_towards_one_half(found: Callable[..., Outcome]) -> None:
     rows = ROWS_TESTED + 4
     mine, other = ((accuracy * ROWS_TESTED + 2) / rows for accuracy in (0.8, 0.55))
-    assert found().realised_error ** 2 == pytest.approx(mine * (1 - mine) / rows + other * (1 - other) / rows)
-    assert found(inflated=3.0).realised_error ** 2 == pytest.approx(3 * found().realised_error ** 2)
+    assert found().standard_error ** 2 == pytest.approx(mine * (1 - mine) / rows + other * (1 - other) / rows)
+    assert found(inflated=3.0).standard_error ** 2 == pytest.approx(3 * found().standard_error ** 2)
 
 
 def test_without_a_transfer_there_is_no_outcome(found: Callable[..., Outcome | None]) -> None:

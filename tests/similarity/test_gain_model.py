@@ -273,7 +273,7 @@ def test_one_surprise_does_not_turn_a_prediction():
 def test_a_surprise_on_few_test_rows_moves_hardly_anything():
     past = world()
     sure, unsure = (
-        GainModel(past, (outcome("mine", "s", {SCORE: 1.0}, -0.5).model_copy(update={"realised_error": error}),), (SCORE,))
+        GainModel(past, (outcome("mine", "s", {SCORE: 1.0}, -0.5).model_copy(update={"standard_error": error}),), (SCORE,))
         for error in (0.0, 0.5)
     )
     before, after, hardly = (

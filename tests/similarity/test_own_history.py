@@ -12,7 +12,7 @@ from sklearn.gaussian_process.kernels import PairwiseKernel
 USUAL_ERROR = 0.05
 
 
-def outcome(target, source, *, realised_error=0.0):
+def outcome(target, source, *, standard_error=0.0):
     return Outcome(
         task="t",
         target=target,
@@ -23,7 +23,7 @@ def outcome(target, source, *, realised_error=0.0):
         evidence={},
         predicted=None,
         realised=0.0,
-        realised_error=realised_error,
+        standard_error=standard_error,
     )
 
 
@@ -137,12 +137,12 @@ def test_the_target_itself_tells_more_than_another():
 
 
 def test_an_outcome_measured_on_few_rows_says_less_by_hand():
-    past = [outcome("films", "books", realised_error=3 * USUAL_ERROR)]
+    past = [outcome("films", "books", standard_error=3 * USUAL_ERROR)]
     assert ask(past, [0.3], ["other"]).tolist() == pytest.approx([0.3 * OF_ALL / (ALL_PARTS + 9 * ALL_PARTS)])
 
 
 def test_left_out_errors_of_outcomes_measured_on_few_rows_foretell_less_of_others():
-    rough = [outcome("films", "a", realised_error=1.0), outcome("books", "a")]
+    rough = [outcome("films", "a", standard_error=1.0), outcome("books", "a")]
     found = left_out_errors(rough, [0.3, 0.0], usual_error=USUAL_ERROR)
     assert found == pytest.approx([0.3, 0.0], abs=1e-3)
     assert left_out({"films<a": 0.3, "books<a": 0.0})[1] < -0.05

@@ -101,6 +101,7 @@ class _Inputs:
 
     tested: Sequence[Any]
     learned: Sequence[Any]
+    """none where these are tested on too"""
 
 
 def _target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: int, folder: Path) -> tuple[Dataset, _Inputs]:
@@ -128,7 +129,8 @@ def _target(path: Path, revision: DatasetRevision, *, data: DataParams, seed: in
     if TIME in kept and TEST in parts and TEST not in set(kept["split"]):
         oldest = tested[f"{KEPT}{data.columns.time}"][tested[TIME] == tested[TIME].min()].iloc[0]
         target = target.model_copy(update={"tested_from": oldest or None})
-    return target, _Inputs(tested=tested["input"].tolist(), learned=parts[TRAIN]["input"].tolist())
+    learned = parts[TRAIN]["input"].tolist() if TEST in parts else []
+    return target, _Inputs(tested=tested["input"].tolist(), learned=learned)
 
 
 def _unlearned(file: Path, revision: DatasetRevision, label: str, rows: dict[str, int]) -> str:

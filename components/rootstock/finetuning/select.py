@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rootstock.finetuning.halving import Race, Trial, run_race, trials_at_most
-from rootstock.finetuning.standing import standing
+from rootstock.finetuning.posterior_gain import best_by_posterior_gain
 from rootstock.finetuning.starts import published_encoder
 from rootstock.finetuning.trial import Course, try_candidate, try_no_transfer
 from rootstock.groups import group_numbers
@@ -33,7 +33,7 @@ def select(
 
     Each is tuned with ``similarity.halving.method`` on a few rows of its source, or of each of several, and cross-validated on the
     target's labelled rows; beside them, on the same rows, the first backbone without transfer. Where none is clearly ahead, what
-    was predicted and what was tried decide together (see standing.py). When the whole interval of the selected one's gain over no
+    was predicted and what was tried decide together (posterior_gain.py). When the whole interval of the selected gain over no
     transfer lies below zero, no source is selected. The test rows are not read. Where the ranking did not choose a domain, or fewer
     than two enter, nothing is tried and the ranking's choice stands. Trials are kept in ``workspace``/halving; writes nothing to
     ``folder``.
@@ -50,7 +50,7 @@ def select(
     control = try_no_transfer(course, encoder_of(backbone.name))
     race = _run(course, entrants, control, encoder_of=encoder_of)
     predicted = {each.name: each.predicted_gain.value for each, _ in entrants if each.predicted_gain is not None}
-    stands = standing(race, predicted)
+    stands = best_by_posterior_gain(race, predicted)
     winner = next(candidate for candidate, _ in entrants if candidate.name == stands.name)
     helps = stands.gain.high >= 0
     return Selection(

@@ -49,8 +49,8 @@ class Outcome(Value):
     """gain in accuracy over no transfer; None where nothing was predicted then"""
     realised: float
     """gain in accuracy over no transfer, measured"""
-    realised_error: float = 0.0
-    """its standard error, as the test rows are so many; 0 where they are too many for it to matter"""
+    standard_error: float = 0.0
+    """of ``realised``, as the test rows are so many; 0 where they are too many for it to matter"""
 
 
 class History(Record):

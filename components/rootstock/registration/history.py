@@ -82,7 +82,7 @@ def outcome_of(
         evidence=candidate.evidence,
         predicted=candidate.predicted_gain.value if candidate.predicted_gain is not None else None,
         realised=mine.value - other.value,
-        realised_error=math.sqrt(report.variance_inflation * (_variance(mine) + _variance(other))),
+        standard_error=math.sqrt(report.variance_inflation * (_variance(mine) + _variance(other))),
     )
 
 

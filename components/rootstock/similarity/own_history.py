@@ -76,17 +76,17 @@ def _covariance(outcomes: Sequence[Outcome], alike: NDArray[np.float64], usual_e
     targets, sources = _targets(outcomes), [outcome.source for outcome in outcomes]
     one_target = targets[:, None] == targets[None]
     of_source = OF_SOURCE * np.where(one_target, 1.0, np.outer(alike, alike)) + OF_BOTH * one_target
-    measured = np.array([outcome.realised_error for outcome in outcomes]) / max(usual_error, 1e-9)
+    measured = np.array([outcome.standard_error for outcome in outcomes]) / max(usual_error, 1e-9)
     return np.asarray(
         OF_ALL + OF_TARGET * one_target + of_source * _overlap(sources, sources) + np.diag(1.0 + ALL_PARTS * measured**2)
     )
 
 
-def _targets(outcomes: Sequence[Outcome]) -> NDArray[np.int64]:
+def _targets(outcomes: Sequence[Outcome]) -> NDArray[np.str_]:
+    """(n,) names of data sets: one that several tasks learn is one target."""
     import numpy as np
 
-    known: dict[tuple[str, str], int] = {}
-    return np.array([known.setdefault((outcome.task, outcome.target), len(known)) for outcome in outcomes])
+    return np.array([outcome.target for outcome in outcomes])
 
 
 def _overlap(some: Sequence[str], others: Sequence[str]) -> NDArray[np.float64]:

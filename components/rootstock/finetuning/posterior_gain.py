@@ -18,7 +18,7 @@ from rootstock.records import HalvingScore
 ROWS_FOR_HALF = 700
 
 
-def standing(race: Race, predicted: Mapping[str, float]) -> HalvingScore:
+def best_by_posterior_gain(race: Race, predicted: Mapping[str, float]) -> HalvingScore:
     """The last score of the one that stands: the winner where it is clear, else the best by prediction and trial together.
 
     ``predicted`` has the gain in accuracy of every candidate, in the order of the ranking. Candidates that were clearly beaten

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from rootstock.finetuning.halving import Race
-from rootstock.finetuning.standing import ROWS_FOR_HALF, standing
+from rootstock.finetuning.posterior_gain import ROWS_FOR_HALF, best_by_posterior_gain
 from rootstock.records import HalvingScore, Measure
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel
@@ -20,21 +20,21 @@ def race(*rounds, clear=False):
 
 
 def test_few_rows_do_not_turn_what_is_predicted_to_be_apart():
-    found = standing(race((score("b", 0.1), score("a", 0.0))), {"a": 0.06, "b": 0.04})
+    found = best_by_posterior_gain(race((score("b", 0.1), score("a", 0.0))), {"a": 0.06, "b": 0.04})
     assert found.name == "a"
 
 
 def test_many_rows_do():
     tried = race((score("b", 0.1, rows=5000), score("a", 0.0, rows=5000)))
-    assert standing(tried, {"a": 0.06, "b": 0.04}).name == "b"
+    assert best_by_posterior_gain(tried, {"a": 0.06, "b": 0.04}).name == "b"
 
 
 def test_where_two_are_predicted_alike_the_trial_decides():
-    assert standing(race((score("b", 0.01), score("a", 0.0))), {"a": 0.05, "b": 0.05}).name == "b"
+    assert best_by_posterior_gain(race((score("b", 0.01), score("a", 0.0))), {"a": 0.05, "b": 0.05}).name == "b"
 
 
 def test_where_trials_are_alike_too_the_order_of_the_ranking_does():
-    assert standing(race((score("b", 0.0), score("a", 0.0))), {"a": 0.05, "b": 0.05}).name == "a"
+    assert best_by_posterior_gain(race((score("b", 0.0), score("a", 0.0))), {"a": 0.05, "b": 0.05}).name == "a"
 
 
 @pytest.mark.parametrize("rows", [20, 350, 2000])
@@ -44,27 +44,27 @@ def test_it_turns_where_the_posterior_mean_of_a_normal_gain_does(rows):
     for measured in (0.0, 0.05, 0.1, 0.3):
         expected = 0.04 + float(regressor.fit([[0.0]], [measured - 0.04]).predict([[0.0]])[0])
         rival = 0.06 + float(regressor.fit([[0.0]], [0.0 - 0.06]).predict([[0.0]])[0])
-        found = standing(race((score("b", measured, rows=rows), score("a", 0.0, rows=rows))), {"a": 0.06, "b": 0.04})
+        found = best_by_posterior_gain(race((score("b", measured, rows=rows), score("a", 0.0, rows=rows))), {"a": 0.06, "b": 0.04})
         assert found.name == ("b" if expected > rival else "a")
 
 
 def test_one_that_was_clearly_beaten_does_not_stand_however_much_was_predicted():
     first = (score("b", 0.1), score("c", 0.09), score("a", -0.3, beaten=True, kept=False))
-    assert standing(race(first, (score("b", 0.1), score("c", 0.09))), {"a": 0.5, "b": 0.04, "c": 0.01}).name == "b"
+    assert best_by_posterior_gain(race(first, (score("b", 0.1), score("c", 0.09))), {"a": 0.5, "b": 0.04, "c": 0.01}).name == "b"
 
 
 def test_trials_that_were_as_long_are_compared_and_the_last_score_is_given():
     first = (score("b", 0.05), score("a", 0.05, kept=False))
     longer = score("b", 0.9)
-    assert standing(race(first, (longer,)), {"a": 0.06, "b": 0.05}).name == "a"
-    assert standing(race(first, (longer,)), {"a": 0.05, "b": 0.06}) is longer
+    assert best_by_posterior_gain(race(first, (longer,)), {"a": 0.06, "b": 0.05}).name == "a"
+    assert best_by_posterior_gain(race(first, (longer,)), {"a": 0.05, "b": 0.06}) is longer
 
 
 def test_a_clear_winner_stands_whatever_was_predicted():
-    assert standing(race((score("b", 0.1), score("a", 0.0)), clear=True), {"a": 0.9, "b": 0.0}).name == "b"
+    assert best_by_posterior_gain(race((score("b", 0.1), score("a", 0.0)), clear=True), {"a": 0.9, "b": 0.0}).name == "b"
 
 
 def test_what_is_given_is_not_changed():
     predicted = {"a": 0.05, "b": 0.04}
-    standing(race((score("b", 0.0), score("a", 0.0))), predicted)
+    best_by_posterior_gain(race((score("b", 0.0), score("a", 0.0))), predicted)
     assert predicted == {"a": 0.05, "b": 0.04}
